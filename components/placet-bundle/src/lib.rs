@@ -1,0 +1,1 @@
+//! The compiled policy as bytes: read, verify, digest.

@@ -1,0 +1,1 @@
+//! The policy component: the decision point behind a WIT world.

@@ -1,0 +1,1 @@
+//! The decision function: pure, total, indexed.

@@ -1,0 +1,1 @@
+//! The decision point: open a bundle, decide calls.

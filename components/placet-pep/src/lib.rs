@@ -1,0 +1,1 @@
+//! Enforcement without I/O: MCP exchanges in, steps out.
