@@ -36,6 +36,38 @@ impl EvalError {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// Whether `&&`, `||` and the macros built on them must not absorb it: what an exhausted budget or a damaged
+    /// program would have said is not known, and is not a property of the data.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self.kind, ErrorKind::Budget | ErrorKind::Program)
+    }
+
+    /// Of two errors that remain, the one to report: what is not known yet outweighs an ordinary error, because the
+    /// whole may still be decided; else the first.
+    pub(crate) fn merge(self, later: EvalError) -> EvalError {
+        if later.kind == ErrorKind::Unknown { later } else { self }
+    }
+
+    pub(crate) fn missing(message: impl Into<Cow<'static, str>>) -> EvalError {
+        EvalError::new(ErrorKind::Missing, message)
+    }
+
+    pub(crate) fn mistyped(message: impl Into<Cow<'static, str>>) -> EvalError {
+        EvalError::new(ErrorKind::Type, message)
+    }
+
+    pub(crate) fn value(message: impl Into<Cow<'static, str>>) -> EvalError {
+        EvalError::new(ErrorKind::Value, message)
+    }
+
+    pub(crate) fn budget(message: impl Into<Cow<'static, str>>) -> EvalError {
+        EvalError::new(ErrorKind::Budget, message)
+    }
+
+    pub(crate) fn program(message: impl Into<Cow<'static, str>>) -> EvalError {
+        EvalError::new(ErrorKind::Program, message)
+    }
 }
 
 impl std::fmt::Display for EvalError {

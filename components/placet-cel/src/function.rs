@@ -26,6 +26,11 @@ macro_rules! functions {
             /// `(function, style, name, least arguments, most arguments)`; a receiver counts as an argument.
             pub const TABLE: &'static [(Function, Style, &'static str, usize, usize)] =
                 &[$((Function::$variant, Style::$style, $name, $min, $max),)*];
+
+            /// How expressions spell it; operators as the parser names them.
+            pub fn name(self) -> &'static str {
+                match self { $(Function::$variant => $name,)* }
+            }
         }
     };
 }

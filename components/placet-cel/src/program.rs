@@ -24,6 +24,22 @@ pub struct Program {
     pub locals: u32,
 }
 
+impl Program {
+    /// Whether every reference is sound: operands come before their users, constants, paths and locals exist, a
+    /// field is a string. A program that is not is still safe to evaluate; it errs.
+    pub fn is_well_formed(&self, pool: &Pool) -> bool {
+        let sound = |(id, node): (usize, &Node)| node.is_sound(id, self.locals, pool);
+        usize::try_from(self.root).is_ok_and(|root| root < self.nodes.len())
+            && self.has_plausible_locals()
+            && self.nodes.iter().enumerate().all(sound)
+    }
+
+    /// A node introduces at most two locals; more would only serve to exhaust memory.
+    pub(crate) fn has_plausible_locals(&self) -> bool {
+        usize::try_from(self.locals).is_ok_and(|locals| locals / 2 <= self.nodes.len())
+    }
+}
+
 /// One step of an expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Node {
@@ -127,6 +143,40 @@ pub enum Node {
         /// `optFlatMap`
         flat: bool,
     },
+}
+
+impl Node {
+    fn is_sound(&self, id: usize, locals: u32, pool: &Pool) -> bool {
+        let exists = |i: &u32, len: usize| usize::try_from(*i).is_ok_and(|i| i < len);
+        let before = |operand: &NodeId| exists(operand, id);
+        let local = |i: &u32| *i < locals;
+        let constant = |i: &u32| exists(i, pool.constants.len());
+        let field = |i: &u32| matches!(pool.constants.get(*i as usize), Some(Constant::String(_)));
+        match self {
+            Node::Const(i) => constant(i),
+            Node::Load(i) | Node::LoadDouble(i) | Node::HasPath(i) => exists(i, pool.paths.len()),
+            Node::OptPath(i) => exists(i, pool.paths.len()),
+            Node::Local(i) => local(i),
+            Node::Select { of, field: f } | Node::Has { of, field: f } | Node::OptSelect { of, field: f } => {
+                before(of) && field(f)
+            }
+            Node::Index { of, index } | Node::OptIndex { of, index } => before(of) && before(index),
+            Node::And(a, b) | Node::Or(a, b) => before(a) && before(b),
+            Node::Cond(c, a, b) => before(c) && before(a) && before(b),
+            Node::Call { args, .. } => args.iter().all(before),
+            Node::List(items) => items.iter().all(|(item, _)| before(item)),
+            Node::Map(entries) => entries.iter().all(|(key, value, _)| before(key) && before(value)),
+            Node::Bind { local: l, init, body } => local(l) && before(init) && before(body),
+            Node::Fold { range, var, var2, filter, transform, .. } => {
+                before(range)
+                    && local(var)
+                    && var2.iter().all(local)
+                    && filter.iter().all(before)
+                    && transform.iter().all(before)
+            }
+            Node::OptMap { of, var, transform, .. } => before(of) && local(var) && before(transform),
+        }
+    }
 }
 
 /// The comprehension macros.
