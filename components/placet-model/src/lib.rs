@@ -8,6 +8,7 @@ pub mod constraint;
 pub mod decision;
 pub mod facts;
 pub mod json;
+mod render;
 pub mod time;
 
 pub use call::{BadRequest, Call, Limits, Principal, Resource, Stage};

@@ -114,3 +114,10 @@ impl std::fmt::Display for BadRequest {
 }
 
 impl std::error::Error for BadRequest {}
+
+mod read;
+
+pub use read::{Parts, PrincipalParts, ResourceParts};
+
+#[cfg(test)]
+mod tests;
