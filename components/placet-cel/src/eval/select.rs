@@ -71,16 +71,16 @@ impl<'a> Machine<'a, '_> {
     #[inline(never)]
     pub(super) fn load_double(&mut self, path: u32) -> Outcome<'a> {
         let value = self.env.load(path)?;
-        self.to_double(value)
+        self.doubled(value)
     }
 
-    fn to_double(&mut self, value: Value<'a>) -> Outcome<'a> {
+    fn doubled(&mut self, value: Value<'a>) -> Outcome<'a> {
         Ok(match value {
             Value::Int(i) => Value::Double(i as f64),
             Value::Uint(u) => Value::Double(u as f64),
             Value::List(items) => {
                 self.budget.build_list(items.len())?;
-                let doubles: Result<Vec<_>, _> = items.iter().map(|item| self.to_double(item.clone())).collect();
+                let doubles: Result<Vec<_>, _> = items.iter().map(|item| self.doubled(item.clone())).collect();
                 Value::list(doubles?)
             }
             other => other,

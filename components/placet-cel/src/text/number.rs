@@ -25,7 +25,7 @@ pub fn shortest(double: f64) -> String {
     let text = format!("{double:e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
     match exponent.parse::<i32>() {
-        Ok(exponent) if exponent < -4 || exponent >= 6 => with_exponent(mantissa, exponent),
+        Ok(exponent) if !(-4..6).contains(&exponent) => with_exponent(mantissa, exponent),
         _ => format!("{double}"),
     }
 }
