@@ -2,6 +2,10 @@
 //! change it asks for, and the argument constraints that rules, grants and intents share.
 //!
 //! Plain data and the strict readers for it. No I/O, no clock, no globals; every function here is total.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 pub mod call;
 pub mod constraint;

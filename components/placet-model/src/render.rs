@@ -2,21 +2,26 @@
 
 use std::fmt::Write as _;
 
-use crate::decision::{Approval, Decision, Obligation, Shadow};
-use crate::facts::{Amount, Charge, Delta};
+use crate::decision::{Approval, Decision, Obligation, Shadow, Verdict};
+use crate::facts::{Amount, Charge, Delta, Exceeded, Settlement};
 use crate::json::{Number, write_string};
 
 impl Decision {
     /// Appends the decision as one line of JSON: verdict, code, rules, reason, obligations, then approvals when it
     /// escalates and shadow verdicts when there are any, then the policy digest.
     pub fn write_json(&self, out: &mut String) {
-        let _ = write!(out, "{{\"verdict\":\"{}\",\"code\":\"{}\",\"rules\":", self.verdict.as_str(), self.code.as_str());
+        let _ = write!(
+            out,
+            "{{\"verdict\":\"{}\",\"code\":\"{}\",\"rules\":",
+            self.verdict.as_str(),
+            self.code.as_str()
+        );
         list(out, &self.rules, |out, rule| write_string(out, rule));
         out.push_str(",\"reason\":");
         write_string(out, &self.reason);
         out.push_str(",\"obligations\":");
         list(out, &self.obligations, obligation);
-        if !self.approvals.is_empty() {
+        if self.verdict == Verdict::Escalate {
             out.push_str(",\"approval\":");
             list(out, &self.approvals, approval);
         }
@@ -31,10 +36,13 @@ impl Decision {
 }
 
 impl Delta {
-    /// Appends the delta as one line of JSON; the session's bytes are given by their length only.
+    /// Appends the delta as one line of JSON: amounts as decimal strings, times in milliseconds, and of the session's
+    /// state only its length in bytes (`null`: unchanged).
     pub fn write_json(&self, out: &mut String) {
         out.push_str("{\"charges\":");
         list(out, &self.charges, charge);
+        out.push_str(",\"settlements\":");
+        list(out, &self.settlements, settlement);
         out.push_str(",\"session_bytes\":");
         match &self.session {
             Some(bytes) => {
@@ -42,7 +50,7 @@ impl Delta {
             }
             None => out.push_str("null"),
         }
-        out.push('}');
+        let _ = write!(out, ",\"at\":\"{}\"}}", self.at);
     }
 }
 
@@ -97,15 +105,37 @@ fn shadow(out: &mut String, shadow: &Shadow) {
 }
 
 fn charge(out: &mut String, charge: &Charge) {
-    out.push_str("{\"limit\":");
-    write_string(out, &charge.limit);
-    out.push_str(",\"key\":");
-    write_string(out, &charge.key);
+    counter(out, &charge.limit, &charge.key);
+    let exceeded = match charge.exceeded {
+        Exceeded::Deny => "deny",
+        Exceeded::Escalate => "escalate",
+        Exceeded::Quarantine => "quarantine",
+    };
     let _ = write!(
         out,
-        ",\"amount\":\"{}\",\"ceiling\":\"{}\",\"window_ms\":{}}}",
+        ",\"amount\":\"{}\",\"ceiling\":\"{}\",\"window_ms\":{},\"exceeded\":\"{exceeded}\"",
         charge.amount, charge.ceiling, charge.window_ms
     );
+    if charge.allow_if_unavailable {
+        out.push_str(",\"on_unavailable\":\"allow\"");
+    }
+    out.push('}');
+}
+
+fn settlement(out: &mut String, settlement: &Settlement) {
+    counter(out, &settlement.limit, &settlement.key);
+    let _ = write!(
+        out,
+        ",\"reserved\":\"{}\",\"actual\":\"{}\",\"window_ms\":{}}}",
+        settlement.reserved, settlement.actual, settlement.window_ms
+    );
+}
+
+fn counter(out: &mut String, limit: &str, key: &str) {
+    out.push_str("{\"limit\":");
+    write_string(out, limit);
+    out.push_str(",\"key\":");
+    write_string(out, key);
 }
 
 impl std::fmt::Display for Amount {
@@ -131,7 +161,7 @@ impl Amount {
             Number::Uint(u) => return u.checked_mul(1_000_000).map(Amount),
             Number::Double(d) => d,
         };
-        if !(0.0..1.8e13).contains(&double) {
+        if !(0.0..1.9e13).contains(&double) {
             return None;
         }
         // The shortest decimal that reads back as this double is the one that people mean: 0.1 is one tenth.
@@ -146,24 +176,4 @@ impl Amount {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts() {
-        for (number, text) in [
-            (Number::Double(0.02), Some("0.02")),
-            (Number::Double(0.1), Some("0.1")),
-            (Number::Double(1e-9), Some("0.000001")),
-            (Number::Int(5000), Some("5000")),
-            (Number::Double(-0.0), Some("0")),
-            (Number::Double(499.99), Some("499.99")),
-            (Number::Int(-1), None),
-            (Number::Double(-0.01), None),
-            (Number::Double(1e14), None),
-            (Number::Uint(u64::MAX), None),
-        ] {
-            assert_eq!(Amount::from_number(number).map(|a| a.to_string()).as_deref(), text, "{number:?}");
-        }
-    }
-}
+mod tests;

@@ -82,54 +82,122 @@ impl<'a> Call<'a> {
         Fields::collect(json)?.into_call()
     }
 
-    /// Builds a call from pieces, with the same checks as [`Call::read`].
+    /// Builds a call from pieces, with the same checks as [`Call::read`]; the greatest length holds for all pieces
+    /// together.
     ///
     /// # Errors
     /// As [`Call::read`].
     pub fn from_parts(parts: &Parts<'a>, limits: &Limits) -> Result<Call<'a>, BadRequest> {
-        let object = |text: Option<&'a str>, name: &str| match text {
-            None => Ok(Json::EMPTY_OBJECT),
-            Some(text) => value_text(text, name, limits).and_then(|json| object(json, name)),
-        };
-        let principal = |of: &PrincipalParts<'a>, name: &str| {
-            Ok(Principal {
-                id: id(Cow::Borrowed(of.id), &format!("{name}.id"))?,
-                roles: borrow(of.roles),
-                scopes: borrow(of.scopes),
-                attrs: object(of.attrs, &format!("{name}.attrs"))?,
-            })
-        };
-        let optional = |text: Option<&'a str>, name: &str| match text {
-            None => Ok(None),
-            Some(text) => id(Cow::Borrowed(text), name).map(Some),
-        };
+        if parts.bytes() > limits.max_bytes {
+            return Err(BadRequest::new("the call is longer than allowed"));
+        }
+        let optional = |text: Option<&'a str>, name| text.map(|text| id(text.into(), name)).transpose();
         let agent = parts.agent.as_ref().ok_or_else(|| required("agent"))?;
-        let resource = match &parts.resource {
-            None => None,
-            Some(of) => Some(Resource {
-                kind: id(Cow::Borrowed(of.kind), "resource.type")?,
-                id: id(Cow::Borrowed(of.id), "resource.id")?,
-                attrs: object(of.attrs, "resource.attrs")?,
-            }),
-        };
-        let call = Call {
+        if !agent.scopes.is_empty() {
+            return Err(unknown(AGENT.at("scopes")));
+        }
+        checked(Call {
             stage: parts.stage,
             tool: Cow::Borrowed(parts.tool),
-            args: object(parts.args, "args")?,
-            agent: principal(agent, "agent")?,
-            user: parts.user.as_ref().map(|user| principal(user, "user")).transpose()?,
+            args: object_text(parts.args, Place::top("args"), limits)?,
+            agent: agent.read(AGENT, limits)?,
+            user: parts.user.as_ref().map(|user| user.read(USER, limits)).transpose()?,
             chain: borrow(parts.chain),
-            tenant: id(Cow::Borrowed(parts.tenant.ok_or_else(|| required("tenant"))?), "tenant")?,
-            project: optional(parts.project, "project")?,
-            env: optional(parts.env, "env")?,
-            session: optional(parts.session, "session.id")?,
-            resource,
+            tenant: optional(parts.tenant, Place::top("tenant"))?.ok_or_else(|| required("tenant"))?,
+            project: optional(parts.project, Place::top("project"))?,
+            env: optional(parts.env, Place::top("env"))?,
+            session: optional(parts.session, SESSION.at("id"))?,
+            resource: parts.resource.as_ref().map(|resource| resource.read(limits)).transpose()?,
             now: timestamp(parts.now.ok_or_else(|| required("now"))?)?,
             grants: borrow(parts.grants),
-            approval: optional(parts.approval, "approval")?,
-            content: parts.content.map(|text| value_text(text, "content", limits)).transpose()?,
+            approval: optional(parts.approval, Place::top("approval"))?,
+            content: parts.content.map(|text| value_text(text, Place::top("content"), limits)).transpose()?,
+        })
+    }
+}
+
+impl Parts<'_> {
+    fn bytes(&self) -> usize {
+        let text = |of: Option<&str>| of.map_or(0, str::len);
+        let list = |of: &[String]| of.iter().map(String::len).sum::<usize>();
+        let principal = |of: &Option<PrincipalParts<'_>>| {
+            of.as_ref().map_or(0, |of| of.id.len() + list(of.roles) + list(of.scopes) + text(of.attrs))
         };
-        checked(call)
+        let resource = self.resource.as_ref().map_or(0, |of| of.kind.len() + of.id.len() + text(of.attrs));
+        let one = [
+            Some(self.tool),
+            self.args,
+            self.tenant,
+            self.project,
+            self.env,
+            self.session,
+            self.now,
+            self.approval,
+            self.content,
+        ];
+        one.into_iter().map(text).sum::<usize>()
+            + principal(&self.agent)
+            + principal(&self.user)
+            + resource
+            + list(self.chain)
+            + list(self.grants)
+    }
+}
+
+impl<'a> PrincipalParts<'a> {
+    fn read(&self, place: Place<'_>, limits: &Limits) -> Result<Principal<'a>, BadRequest> {
+        Ok(Principal {
+            id: id(Cow::Borrowed(self.id), place.at("id"))?,
+            roles: borrow(self.roles),
+            scopes: borrow(self.scopes),
+            attrs: object_text(self.attrs, place.at("attrs"), limits)?,
+        })
+    }
+}
+
+impl<'a> ResourceParts<'a> {
+    fn read(&self, limits: &Limits) -> Result<Resource<'a>, BadRequest> {
+        Ok(Resource {
+            kind: id(Cow::Borrowed(self.kind), RESOURCE.at("type"))?,
+            id: id(Cow::Borrowed(self.id), RESOURCE.at("id"))?,
+            attrs: object_text(self.attrs, RESOURCE.at("attrs"), limits)?,
+        })
+    }
+}
+
+/// Where a value stands in a call: a field, or a field of a field.
+#[derive(Clone, Copy)]
+struct Place<'n> {
+    outer: &'n str,
+    inner: Option<&'n str>,
+}
+
+const AGENT: Place<'static> = Place::top("agent");
+const USER: Place<'static> = Place::top("user");
+const SESSION: Place<'static> = Place::top("session");
+const RESOURCE: Place<'static> = Place::top("resource");
+
+impl<'n> Place<'n> {
+    const fn top(outer: &'n str) -> Place<'n> {
+        Place { outer, inner: None }
+    }
+
+    fn at(self, inner: &'n str) -> Place<'n> {
+        Place { inner: Some(inner), ..self }
+    }
+
+    /// How many objects a value here stands in.
+    fn depth(self) -> usize {
+        1 + usize::from(self.inner.is_some())
+    }
+}
+
+impl std::fmt::Display for Place<'_> {
+    /// Names may come from the caller: control characters are left out, and 64 characters must do.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let inner = self.inner.map(|inner| [".", inner]).unwrap_or_default();
+        let all = self.outer.chars().chain(inner.into_iter().flat_map(str::chars));
+        all.filter(|c| !c.is_control()).take(64).try_for_each(|c| std::fmt::Write::write_char(f, c))
     }
 }
 
@@ -173,7 +241,7 @@ impl<'a> Fields<'a> {
                 "grants" => &mut fields.grants,
                 "approval" => &mut fields.approval,
                 "content" => &mut fields.content,
-                _ => return Err(unknown(&name)),
+                _ => return Err(unknown(Place::top(&name))),
             };
             *field = Some(value);
         }
@@ -181,35 +249,27 @@ impl<'a> Fields<'a> {
     }
 
     fn into_call(self) -> Result<Call<'a>, BadRequest> {
-        let stage = match self.stage {
-            None => Stage::Call,
-            Some(json) => match &*string(json, "stage")? {
-                "call" => Stage::Call,
-                "result" => Stage::Result,
-                "prompt" => Stage::Prompt,
-                "list" => Stage::List,
-                _ => return Err(BadRequest::new("`stage` is not one of `call`, `result`, `prompt`, `list`")),
-            },
+        let top = Place::top;
+        let optional = |json: Option<Json<'a>>, name| {
+            json.map(|json| id(string(json, top(name))?, top(name))).transpose()
         };
-        let optional_id = |json: Option<Json<'a>>, name| json.map(|json| id(string(json, name)?, name)).transpose();
-        let call = Call {
-            stage,
-            tool: self.tool.map_or(Ok(Cow::Borrowed("")), |json| string(json, "tool"))?,
-            args: self.args.map_or(Ok(Json::EMPTY_OBJECT), |json| object(json, "args"))?,
-            agent: principal(self.agent.ok_or_else(|| required("agent"))?, "agent", false)?,
-            user: self.user.map(|json| principal(json, "user", true)).transpose()?,
-            chain: self.chain.map_or(Ok(Vec::new()), |json| strings(json, "chain"))?,
-            tenant: optional_id(self.tenant, "tenant")?.ok_or_else(|| required("tenant"))?,
-            project: optional_id(self.project, "project")?,
-            env: optional_id(self.env, "env")?,
+        checked(Call {
+            stage: self.stage.map_or(Ok(Stage::Call), stage)?,
+            tool: self.tool.map_or(Ok(Cow::Borrowed("")), |json| string(json, top("tool")))?,
+            args: self.args.map_or(Ok(Json::EMPTY_OBJECT), |json| object(json, top("args")))?,
+            agent: principal(self.agent.ok_or_else(|| required("agent"))?, AGENT, false)?,
+            user: self.user.map(|json| principal(json, USER, true)).transpose()?,
+            chain: self.chain.map_or(Ok(Vec::new()), |json| strings(json, top("chain")))?,
+            tenant: optional(self.tenant, "tenant")?.ok_or_else(|| required("tenant"))?,
+            project: optional(self.project, "project")?,
+            env: optional(self.env, "env")?,
             session: self.session.map(session).transpose()?,
             resource: self.resource.map(resource).transpose()?,
-            now: timestamp(&string(self.now.ok_or_else(|| required("now"))?, "now")?)?,
-            grants: self.grants.map_or(Ok(Vec::new()), |json| strings(json, "grants"))?,
-            approval: optional_id(self.approval, "approval")?,
+            now: timestamp(&string(self.now.ok_or_else(|| required("now"))?, top("now"))?)?,
+            grants: self.grants.map_or(Ok(Vec::new()), |json| strings(json, top("grants")))?,
+            approval: optional(self.approval, "approval")?,
             content: self.content,
-        };
-        checked(call)
+        })
     }
 }
 
@@ -219,7 +279,9 @@ fn checked(call: Call<'_>) -> Result<Call<'_>, BadRequest> {
         return Err(required("tool"));
     }
     if call.tool.len() > MAX_TOOL || call.tool.chars().any(char::is_control) {
-        return Err(BadRequest::new(format!("`tool` is longer than {MAX_TOOL} bytes or has control characters")));
+        return Err(BadRequest::new(format!(
+            "`tool` is longer than {MAX_TOOL} bytes or has control characters"
+        )));
     }
     if call.content.is_some() && !matches!(call.stage, Stage::Result | Stage::Prompt) {
         return Err(BadRequest::new("`content` belongs to stages `result` and `prompt` only"));
@@ -230,76 +292,99 @@ fn checked(call: Call<'_>) -> Result<Call<'_>, BadRequest> {
     Ok(call)
 }
 
-fn principal<'a>(json: Json<'a>, name: &str, may_have_scopes: bool) -> Result<Principal<'a>, BadRequest> {
-    let mut of = Principal { id: Cow::Borrowed(""), roles: vec![], scopes: vec![], attrs: Json::EMPTY_OBJECT };
-    for (field, value) in object(json, name)?.members() {
-        let full = format!("{name}.{field}");
+fn stage(json: Json<'_>) -> Result<Stage, BadRequest> {
+    match &*string(json, Place::top("stage"))? {
+        "call" => Ok(Stage::Call),
+        "result" => Ok(Stage::Result),
+        "prompt" => Ok(Stage::Prompt),
+        "list" => Ok(Stage::List),
+        _ => Err(BadRequest::new("`stage` is not one of `call`, `result`, `prompt`, `list`")),
+    }
+}
+
+fn principal<'a>(
+    json: Json<'a>,
+    place: Place<'_>,
+    may_have_scopes: bool,
+) -> Result<Principal<'a>, BadRequest> {
+    let mut of =
+        Principal { id: Cow::Borrowed(""), roles: vec![], scopes: vec![], attrs: Json::EMPTY_OBJECT };
+    for (field, value) in object(json, place)?.members() {
+        let place = place.at(&field);
         match &*field {
-            "id" => of.id = string(value, &full)?,
-            "roles" => of.roles = strings(value, &full)?,
-            "scopes" if may_have_scopes => of.scopes = strings(value, &full)?,
-            "attrs" => of.attrs = object(value, &full)?,
-            _ => return Err(unknown(&full)),
+            "id" => of.id = string(value, place)?,
+            "roles" => of.roles = strings(value, place)?,
+            "scopes" if may_have_scopes => of.scopes = strings(value, place)?,
+            "attrs" => of.attrs = object(value, place)?,
+            _ => return Err(unknown(place)),
         }
     }
-    of.id = id(of.id, &format!("{name}.id"))?;
+    of.id = id(of.id, place.at("id"))?;
     Ok(of)
 }
 
 fn session(json: Json<'_>) -> Result<Cow<'_, str>, BadRequest> {
     let mut found = Cow::Borrowed("");
-    for (field, value) in object(json, "session")?.members() {
+    for (field, value) in object(json, SESSION)?.members() {
         match &*field {
-            "id" => found = string(value, "session.id")?,
-            _ => return Err(unknown(&format!("session.{field}"))),
+            "id" => found = string(value, SESSION.at("id"))?,
+            _ => return Err(unknown(SESSION.at(&field))),
         }
     }
-    id(found, "session.id")
+    id(found, SESSION.at("id"))
 }
 
 fn resource(json: Json<'_>) -> Result<Resource<'_>, BadRequest> {
     let mut of = Resource { kind: Cow::Borrowed(""), id: Cow::Borrowed(""), attrs: Json::EMPTY_OBJECT };
-    for (field, value) in object(json, "resource")?.members() {
-        let full = format!("resource.{field}");
+    for (field, value) in object(json, RESOURCE)?.members() {
+        let place = RESOURCE.at(&field);
         match &*field {
-            "type" => of.kind = string(value, &full)?,
-            "id" => of.id = string(value, &full)?,
-            "attrs" => of.attrs = object(value, &full)?,
-            _ => return Err(unknown(&full)),
+            "type" => of.kind = string(value, place)?,
+            "id" => of.id = string(value, place)?,
+            "attrs" => of.attrs = object(value, place)?,
+            _ => return Err(unknown(place)),
         }
     }
-    of.kind = id(of.kind, "resource.type")?;
-    of.id = id(of.id, "resource.id")?;
+    of.kind = id(of.kind, RESOURCE.at("type"))?;
+    of.id = id(of.id, RESOURCE.at("id"))?;
     Ok(of)
 }
 
-fn value_text<'a>(text: &'a str, name: &str, limits: &Limits) -> Result<Json<'a>, BadRequest> {
-    // The call's own object counts as one level, so that both ways of reading accept the same depth.
-    Json::parse(text.as_bytes(), limits.max_bytes, limits.max_depth.saturating_sub(1))
-        .map_err(|e| BadRequest::new(format!("`{name}` is not acceptable JSON: {e}")))
+fn value_text<'a>(text: &'a str, place: Place<'_>, limits: &Limits) -> Result<Json<'a>, BadRequest> {
+    // The objects around it count, so that both ways of reading accept the same depth.
+    Json::parse(text.as_bytes(), limits.max_bytes, limits.max_depth.saturating_sub(place.depth()))
+        .map_err(|e| BadRequest::new(format!("`{place}` is not acceptable JSON: {e}")))
 }
 
-fn object<'a>(json: Json<'a>, name: &str) -> Result<Json<'a>, BadRequest> {
-    if json.kind() == Kind::Object { Ok(json) } else { Err(wrong(name, "an object")) }
-}
-
-fn string<'a>(json: Json<'a>, name: &str) -> Result<Cow<'a, str>, BadRequest> {
-    json.as_str().ok_or_else(|| wrong(name, "a string"))
-}
-
-fn strings<'a>(json: Json<'a>, name: &str) -> Result<Vec<Cow<'a, str>>, BadRequest> {
-    if json.kind() != Kind::Array {
-        return Err(wrong(name, "a list of strings"));
+fn object_text<'a>(text: Option<&'a str>, place: Place<'_>, limits: &Limits) -> Result<Json<'a>, BadRequest> {
+    match text {
+        None => Ok(Json::EMPTY_OBJECT),
+        Some(text) => value_text(text, place, limits).and_then(|json| object(json, place)),
     }
-    json.elements().map(|e| e.as_str().ok_or_else(|| wrong(name, "a list of strings"))).collect()
 }
 
-fn id<'a>(text: Cow<'a, str>, name: &str) -> Result<Cow<'a, str>, BadRequest> {
-    if text.is_empty() { Err(BadRequest::new(format!("`{name}` is missing or empty"))) } else { Ok(text) }
+fn object<'a>(json: Json<'a>, place: Place<'_>) -> Result<Json<'a>, BadRequest> {
+    if json.kind() == Kind::Object { Ok(json) } else { Err(wrong(place, "an object")) }
+}
+
+fn string<'a>(json: Json<'a>, place: Place<'_>) -> Result<Cow<'a, str>, BadRequest> {
+    json.as_str().ok_or_else(|| wrong(place, "a string"))
+}
+
+fn strings<'a>(json: Json<'a>, place: Place<'_>) -> Result<Vec<Cow<'a, str>>, BadRequest> {
+    let wrong = || wrong(place, "a list of strings");
+    if json.kind() != Kind::Array {
+        return Err(wrong());
+    }
+    json.elements().map(|element| element.as_str().ok_or_else(wrong)).collect()
+}
+
+fn id<'a>(text: Cow<'a, str>, place: Place<'_>) -> Result<Cow<'a, str>, BadRequest> {
+    if text.is_empty() { Err(BadRequest::new(format!("`{place}` is missing or empty"))) } else { Ok(text) }
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, BadRequest> {
-    Timestamp::parse_rfc3339(text).ok_or_else(|| wrong("now", "an RFC 3339 timestamp"))
+    Timestamp::parse_rfc3339(text).ok_or_else(|| wrong(Place::top("now"), "an RFC 3339 timestamp"))
 }
 
 fn borrow(of: &[String]) -> Vec<Cow<'_, str>> {
@@ -310,11 +395,10 @@ fn required(name: &str) -> BadRequest {
     BadRequest::new(format!("the call has no `{name}`"))
 }
 
-fn wrong(name: &str, expected: &str) -> BadRequest {
-    BadRequest::new(format!("`{name}` is not {expected}"))
+fn wrong(place: Place<'_>, expected: &str) -> BadRequest {
+    BadRequest::new(format!("`{place}` is not {expected}"))
 }
 
-fn unknown(name: &str) -> BadRequest {
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-    BadRequest::new(format!("a call has no field `{shown}`"))
+fn unknown(place: Place<'_>) -> BadRequest {
+    BadRequest::new(format!("a call has no field `{place}`"))
 }

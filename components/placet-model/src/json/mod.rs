@@ -1,12 +1,15 @@
 //! Strict JSON (RFC 8259), checked once and then read lazily from its own text.
 
 mod canonical;
+mod number;
 mod read;
 mod scan;
+mod swar;
 
 use std::borrow::Cow;
 
-pub use canonical::write_string;
+pub use canonical::{write_number, write_string};
+pub use number::Number;
 pub use read::{Elements, Members};
 
 /// A JSON value whose whole text has been checked: well-formed, no duplicate member names, depth and numbers in
@@ -29,51 +32,6 @@ pub enum Kind {
     Array,
     /// An object
     Object,
-}
-
-/// A JSON number: the integer types when it is written without fraction and exponent, else the nearest double.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub enum Number {
-    /// An integer that fits 64 signed bits.
-    Int(i64),
-    /// An integer above that which fits 64 unsigned bits.
-    Uint(u64),
-    /// Anything else; always finite.
-    Double(f64),
-}
-
-impl Number {
-    /// Reads a JSON number. `None` when it is not one, or outside what 64 bits or a double can hold.
-    pub fn parse(text: &str) -> Option<Number> {
-        scan::number(text)
-    }
-
-    /// Compares by value, exactly: `1e3` is 1000, and 2^53 + 1 is above 2^53 written as a double.
-    pub fn cmp_value(self, other: Number) -> std::cmp::Ordering {
-        use std::cmp::Ordering;
-        match (self.integer(), other.integer(), self, other) {
-            (Some(a), Some(b), ..) => a.cmp(&b),
-            (Some(a), None, _, Number::Double(b)) => cmp_int_double(a, b),
-            (None, Some(b), Number::Double(a), _) => cmp_int_double(b, a).reverse(),
-            (_, _, Number::Double(a), Number::Double(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-            _ => Ordering::Equal,
-        }
-    }
-
-    /// The value, when it is written as an integer.
-    fn integer(self) -> Option<i128> {
-        match self {
-            Number::Int(i) => Some(i128::from(i)),
-            Number::Uint(u) => Some(i128::from(u)),
-            Number::Double(_) => None,
-        }
-    }
-}
-
-fn cmp_int_double(a: i128, b: f64) -> std::cmp::Ordering {
-    // The cast saturates, and `a` is within 64 bits, so only the fraction can be lost, and it decides ties.
-    let whole = b.trunc();
-    a.cmp(&(whole as i128)).then_with(|| 0.0_f64.partial_cmp(&(b - whole)).unwrap_or(std::cmp::Ordering::Equal))
 }
 
 /// Why a text was refused.
@@ -109,7 +67,7 @@ impl<'a> Json<'a> {
     /// `{}`
     pub const EMPTY_OBJECT: Json<'static> = Json("{}");
 
-    /// Checks a whole text: RFC 8259 without byte order mark, at most `max_bytes` long, at most `max_depth` arrays
+    /// Checks a whole text: RFC 8259 without byte order mark, at most `max_bytes` long, at most `max_depth` (and never over 512) arrays
     /// and objects deep, no object with two members of one name (compared after unescaping), no lone surrogate,
     /// integers within 64 bits, doubles finite.
     ///
@@ -153,7 +111,7 @@ impl<'a> Json<'a> {
 
     /// The number.
     pub fn as_number(self) -> Option<Number> {
-        if self.kind() == Kind::Number { scan::number(self.0) } else { None }
+        if self.kind() == Kind::Number { Number::parse(self.0) } else { None }
     }
 
     /// The elements of an array; nothing for other kinds.
@@ -166,15 +124,39 @@ impl<'a> Json<'a> {
         Members::new(self.0)
     }
 
-    /// The member of this name.
-    pub fn get(self, name: &str) -> Option<Json<'a>> {
-        self.members().find(|(key, _)| key == name).map(|(_, value)| value)
+    /// How many elements an array or members an object has; 0 for other kinds.
+    pub fn len(self) -> usize {
+        match self.kind() {
+            Kind::Array => self.elements().count(),
+            Kind::Object => {
+                let mut members = self.members();
+                std::iter::from_fn(|| members.next_raw()).count()
+            }
+            _ => 0,
+        }
     }
 
-    /// Appends the canonical form of RFC 8785. Integers beyond 2^53 are written exactly, where the RFC would round
-    /// them to a double: so that different numbers never have the same form.
+    /// Whether [`Json::len`] is 0.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The member of this name.
+    pub fn get(self, name: &str) -> Option<Json<'a>> {
+        let mut members = self.members();
+        while let Some((key, value)) = members.next_raw() {
+            if key.is(name) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// Appends the canonical form of RFC 8785: names in the order of their UTF-16 code units, numbers as ECMAScript
+    /// writes them, no white space. The RFC takes every number for a double; here whole numbers within 64 bits are
+    /// written with all their digits instead, so that values that differ never have the same form.
     pub fn write_canonical(self, out: &mut String) {
-        canonical::write(self, out);
+        canonical::write(self.0, 0, out);
     }
 }
 

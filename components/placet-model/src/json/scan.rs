@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{JsonError, Number, read};
+use super::{JsonError, number, read, swar};
 
 /// Objects with more members than this are checked for duplicates by sorting.
 const FEW: usize = 16;
+
+/// No caller gets more recursion than this.
+const DEEPEST: usize = 512;
 
 struct Scanner<'a> {
     text: &'a str,
@@ -22,13 +25,8 @@ pub(super) fn check(text: &[u8], max_bytes: usize, max_depth: usize) -> Result<&
     }
     let text = std::str::from_utf8(text)
         .map_err(|e| JsonError { message: "the text is not valid UTF-8", offset: e.valid_up_to() })?;
-    let mut scanner = Scanner {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-        max_depth: max_depth.min(512),
-        names: Vec::new(),
-    };
+    let max_depth = max_depth.min(DEEPEST);
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, max_depth, names: Vec::new() };
     scanner.space();
     let start = scanner.at;
     scanner.value(0)?;
@@ -40,16 +38,19 @@ pub(super) fn check(text: &[u8], max_bytes: usize, max_depth: usize) -> Result<&
     Ok(text.get(start..end).unwrap_or("null"))
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
     /// The byte at the cursor; 0, which no JSON text contains, at the end.
+    #[inline]
     fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
+    #[cold]
     fn fail(&self, message: &'static str) -> JsonError {
         JsonError { message, offset: self.at }
     }
 
+    #[inline]
     fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
@@ -58,24 +59,34 @@ impl Scanner<'_> {
 
     fn value(&mut self, depth: usize) -> Result<(), JsonError> {
         match self.peek() {
+            b'"' => self.string().map(|_| ()),
             b'{' => self.object(depth + 1),
             b'[' => self.array(depth + 1),
-            b'"' => self.string().map(|_| ()),
-            b't' => self.word("true"),
-            b'f' => self.word("false"),
-            b'n' => self.word("null"),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
             b'-' | b'0'..=b'9' => self.number(),
             0 if self.at >= self.bytes.len() => Err(self.fail("the text ends where a value is expected")),
             _ => Err(self.fail("a value is expected")),
         }
     }
 
-    fn word(&mut self, word: &'static str) -> Result<(), JsonError> {
-        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+    fn word(&mut self, word: &'static [u8]) -> Result<(), JsonError> {
+        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at += word.len();
             return Ok(());
         }
         Err(self.fail("a value is expected"))
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        match self.bytes.get(self.at..).and_then(number::scan) {
+            Some(length) => {
+                self.at += length;
+                Ok(())
+            }
+            None => Err(self.fail("not a JSON number, or one outside what can be represented,")),
+        }
     }
 
     fn open(&mut self, depth: usize) -> Result<(), JsonError> {
@@ -116,17 +127,7 @@ impl Scanner<'_> {
             return Ok(());
         }
         loop {
-            if self.peek() != b'"' {
-                return Err(self.fail("a member name in quotes is expected"));
-            }
-            let start = self.at;
-            let (from, to) = self.string()?;
-            let name = read::unescape(self.text.get(from..to).unwrap_or(""));
-            let open = self.names.get(first..).unwrap_or(&[]);
-            if open.len() < FEW && open.contains(&name) {
-                return Err(JsonError { message: "a member name occurs twice in one object", offset: start });
-            }
-            self.names.push(name);
+            self.name(first)?;
             self.space();
             if self.peek() != b':' {
                 return Err(self.fail("`:` is expected"));
@@ -147,6 +148,22 @@ impl Scanner<'_> {
         }
     }
 
+    /// A member's name; `first` is the place of the object's first one among the open names.
+    fn name(&mut self, first: usize) -> Result<(), JsonError> {
+        if self.peek() != b'"' {
+            return Err(self.fail("a member name in quotes is expected"));
+        }
+        let start = self.at;
+        let (inner, escaped) = self.string()?;
+        let name = if escaped { read::unescape(inner) } else { Cow::Borrowed(inner) };
+        let open = self.names.get(first..).unwrap_or(&[]);
+        if open.len() < FEW && open.contains(&name) {
+            return Err(JsonError { message: "a member name occurs twice in one object", offset: start });
+        }
+        self.names.push(name);
+        Ok(())
+    }
+
     /// Forgets the names of the object that ends here, after the check that many names need.
     fn close(&mut self, first: usize) -> Result<(), JsonError> {
         if self.names.len() - first > FEW {
@@ -160,20 +177,25 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Checks a string and returns where its contents begin and end.
-    fn string(&mut self) -> Result<(usize, usize), JsonError> {
-        self.at += 1;
-        let start = self.at;
+    /// What stands between the quotes of the string at the cursor, and whether it has escapes.
+    fn string(&mut self) -> Result<(&'a str, bool), JsonError> {
+        let from = self.at + 1;
+        let mut escaped = false;
+        self.at = from;
         loop {
-            match self.peek() {
-                b'"' => {
+            self.at = swar::string_special(self.bytes, self.at);
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    let inner = self.text.get(from..self.at).unwrap_or("");
                     self.at += 1;
-                    return Ok((start, self.at - 1));
+                    return Ok((inner, escaped));
                 }
-                b'\\' => self.escape()?,
-                0..0x20 if self.at >= self.bytes.len() => return Err(self.fail("the text ends within a string")),
-                0..0x20 => return Err(self.fail("a control character must be escaped in a string")),
-                _ => self.at += 1,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.fail("a control character in a string")),
+                None => return Err(self.fail("the text ends within a string")),
             }
         }
     }
@@ -182,82 +204,37 @@ impl Scanner<'_> {
         match self.bytes.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.at += 2;
-                Ok(())
+                return Ok(());
             }
-            Some(b'u') => {
-                let unit = self.hex()?;
-                match unit {
-                    0xDC00..0xE000 => Err(self.fail("a low surrogate without a high one")),
-                    0xD800..0xDC00 => {
+            Some(b'u') => {}
+            _ => return Err(self.fail("no such escape in a string")),
+        }
+        match self.hex()? {
+            0xDC00..0xE000 => return Err(self.fail("a low surrogate without a high one")),
+            0xD800..0xDC00 => {
+                let low = match self.bytes.get(self.at + 6..self.at + 8) {
+                    Some(b"\\u") => {
                         self.at += 6;
-                        let low = if self.peek() == b'\\' && self.bytes.get(self.at + 1) == Some(&b'u') {
-                            self.hex()?
-                        } else {
-                            0
-                        };
-                        if !(0xDC00..0xE000).contains(&low) {
-                            return Err(self.fail("a high surrogate without a low one"));
-                        }
-                        self.at += 6;
-                        Ok(())
+                        self.hex()?
                     }
-                    _ => {
-                        self.at += 6;
-                        Ok(())
-                    }
+                    _ => 0,
+                };
+                if !(0xDC00..0xE000).contains(&low) {
+                    return Err(self.fail("a high surrogate without a low one"));
                 }
             }
-            _ => Err(self.fail("no such escape in a string")),
+            _ => {}
         }
+        self.at += 6;
+        Ok(())
     }
 
     /// The four digits of the `\u` escape at the cursor.
     fn hex(&self) -> Result<u32, JsonError> {
-        let digits = self.text.get(self.at + 2..self.at + 6).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits = self.text.get(self.at + 2..self.at + 6);
         digits
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|digits| u32::from_str_radix(digits, 16).ok())
             .ok_or_else(|| self.fail("`\\u` needs four hexadecimal digits"))
     }
-
-    fn number(&mut self) -> Result<(), JsonError> {
-        let start = self.at;
-        while matches!(self.peek(), b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
-            self.at += 1;
-        }
-        match self.text.get(start..self.at).and_then(number) {
-            Some(_) => Ok(()),
-            None => {
-                self.at = start;
-                Err(self.fail("not a JSON number, or one outside what can be represented,"))
-            }
-        }
-    }
-}
-
-/// Reads a number by the grammar of RFC 8259.
-pub(super) fn number(text: &str) -> Option<Number> {
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    let magnitude = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = match magnitude.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (magnitude, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    let exponent_ok = exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)));
-    let whole_ok = digits(whole) && (whole.len() == 1 || !whole.starts_with('0'));
-    if !(whole_ok && fraction.is_none_or(digits) && exponent_ok) {
-        return None;
-    }
-    if fraction.is_none() && exponent.is_none() {
-        return match text.parse::<i64>() {
-            // Minus zero is a double: no integer has a sign at zero.
-            Ok(0) if text.starts_with('-') => Some(Number::Double(-0.0)),
-            Ok(int) => Some(Number::Int(int)),
-            Err(_) => text.parse::<u64>().ok().map(Number::Uint),
-        };
-    }
-    text.parse::<f64>().ok().filter(|d| d.is_finite()).map(Number::Double)
 }
