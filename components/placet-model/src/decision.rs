@@ -55,6 +55,8 @@ codes! {
     Denied = "denied",
     /// Deny: no rule of a layer whose default is deny allowed it.
     DefaultDeny = "default-deny",
+    /// Allow: every layer that applies is in shadow mode, and nothing is enforced.
+    ShadowOnly = "shadow-only",
     /// Escalate: an escalate rule matched.
     ApprovalRequired = "approval-required",
     /// Deny or escalate: a condition could not be evaluated, which never widens access.
