@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Type,
     /// Overflow, division by zero, index or value out of range, unparsable text.
     Value,
+    /// The session's state could not be read.
+    Unavailable,
     /// The step or size budget is used up.
     Budget,
     /// The program is damaged.

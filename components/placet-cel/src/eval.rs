@@ -28,12 +28,37 @@ pub fn eval<'a>(
     env: &dyn Env<'a>,
     budget: &mut Budget,
 ) -> Result<Value<'a>, EvalError> {
+    eval_node(program, program.root, pool, env, budget)
+}
+
+/// A constant as a value; scalars borrow.
+///
+/// # Errors
+/// `Budget` when it is too large.
+pub fn constant_value<'a>(constant: &'a Constant, budget: &mut Budget) -> Result<Value<'a>, EvalError> {
+    match scalar(constant) {
+        Some(value) => Ok(value),
+        None => build::materialise(constant, budget),
+    }
+}
+
+/// Evaluates one node of a program; a local variable that is bound outside of it is a `Program` error.
+///
+/// # Errors
+/// As [`eval()`].
+pub fn eval_node<'a>(
+    program: &Program,
+    node: NodeId,
+    pool: &'a OpenPool,
+    env: &dyn Env<'a>,
+    budget: &mut Budget,
+) -> Result<Value<'a>, EvalError> {
     if !program.has_plausible_locals() {
         return Err(EvalError::program("the program has more local variables than it can use"));
     }
     let mut locals = Vec::new();
     locals.resize_with(program.locals as usize, Slot::default);
-    Machine { nodes: &program.nodes, pool, env, budget, locals, depth: 0 }.node(program.root)
+    Machine { nodes: &program.nodes, pool, env, budget, locals, depth: 0 }.node(node)
 }
 
 /// A local variable.
@@ -112,11 +137,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn constant(&mut self, index: u32) -> Outcome<'a> {
-        let constant = self.pool.constant(index)?;
-        match scalar(constant) {
-            Some(value) => Ok(value),
-            None => build::materialise(constant, self.budget),
-        }
+        constant_value(self.pool.constant(index)?, self.budget)
     }
 
     /// `&&` (`decides` is false) and `||` (true): an operand that decides absorbs the other's error.

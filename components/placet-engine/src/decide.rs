@@ -2,7 +2,7 @@
 //! then what limits, memory and obligations add.
 
 use placet_cel::value::Str;
-use placet_cel::{Automata, ErrorKind, EvalError, Machine, Value};
+use placet_cel::{ErrorKind, EvalError, OpenPool, Value};
 use placet_model::{
     Approval, Call, Code, Decision, Delta, Facts, Obligation, SessionFact, Shadow, Stage, Verdict,
 };
@@ -22,7 +22,7 @@ use crate::{scope, select};
 ///
 /// A decision that carries charges is provisional: the host asks its store to take them, and when it does not, calls
 /// again with [`Facts::answer`] set.
-pub fn decide(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Facts<'_>) -> Decision {
+pub fn decide(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>) -> Decision {
     let refuse = |code, reason: &str| Decision { delta: at(call), ..Decision::deny(code, reason, "") };
     if !call.grants.is_empty() {
         return refuse(Code::GrantUnverified, "The call carries grants, and this decision point cannot verify any.");
@@ -42,12 +42,11 @@ pub fn decide(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Fac
         (Some(_), None) => SessionView::Unavailable,
         (Some(_), Some(state)) => SessionView::Known(state, state.clock(call.now)),
     };
-    let pool = &set.pool;
     let found = set.index.find(&call.tool);
     let tool = tool_of(set, found.tools, &files);
     let partial = call.stage == Stage::List;
     let env = CallEnv::new(pool, call, tool, view, partial);
-    let cx = Context { set, machine: Machine { pool, automata }, call, env, partial };
+    let cx = Context { set, pool, call, env, partial };
     let buckets: Vec<&Bucket> = found.buckets().collect();
     let (ruling, shadow) = rule(&cx, &files, tool, &buckets);
     let mut decision = settle(&cx, &files, &buckets, view, facts, ruling);

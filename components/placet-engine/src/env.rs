@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use placet_cel::value::{Duration, Map, Str};
-use placet_cel::{Env, ErrorKind, EvalError, Function, Path, Pool, Root, Value};
+use placet_cel::value::{Map, Str};
+use placet_cel::{Env, ErrorKind, EvalError, Function, OpenPool, Path, Root, Value};
 use placet_model::{Call, Json, Kind, Principal};
 
 use crate::policy::Tool;
@@ -23,7 +23,7 @@ pub enum SessionView<'a> {
 
 /// The environment of one call.
 pub struct CallEnv<'a> {
-    pool: &'a Pool,
+    pool: &'a OpenPool,
     call: &'a Call<'a>,
     tool: Option<&'a Tool>,
     scope: OnceCell<Option<Str<'a>>>,
@@ -36,7 +36,7 @@ pub struct CallEnv<'a> {
 impl<'a> CallEnv<'a> {
     /// The environment of a call. With `partial`, what only the call itself will tell is unknown.
     pub fn new(
-        pool: &'a Pool,
+        pool: &'a OpenPool,
         call: &'a Call<'a>,
         tool: Option<&'a Tool>,
         session: SessionView<'a>,
@@ -57,7 +57,7 @@ impl<'a> CallEnv<'a> {
     }
 
     fn path(&self, path: u32) -> Result<&'a Path, EvalError> {
-        let found = self.pool.paths.get(path as usize);
+        let found = self.pool.pool().paths.get(path as usize);
         found.ok_or_else(|| EvalError::new(ErrorKind::Program, "the policy names a path that it does not have"))
     }
 
@@ -180,11 +180,11 @@ impl<'a> Env<'a> for CallEnv<'a> {
                 Ok(Value::Bool(state.events(name(of)?.as_str(), Some(&key), now).next().is_some()))
             }
             (Function::SessionCount, [of, Value::Duration(window)]) => {
-                Ok(Value::Int(count(state.events(name(of)?.as_str(), None, now), now, *window)))
+                Ok(Value::Int(count(state.events(name(of)?.as_str(), None, now), now, window.nanos)))
             }
             (Function::SessionCount, [of, key, Value::Duration(window)]) => {
                 let key = memory_key(key)?;
-                Ok(Value::Int(count(state.events(name(of)?.as_str(), Some(&key), now), now, *window)))
+                Ok(Value::Int(count(state.events(name(of)?.as_str(), Some(&key), now), now, window.nanos)))
             }
             (Function::SessionLast, [of]) => {
                 let of = name(of)?;
@@ -205,8 +205,8 @@ pub fn memory_key(value: &Value<'_>) -> Result<String, EvalError> {
     key.ok_or_else(|| EvalError::new(ErrorKind::Type, "a memory's key must be a string, a number or a boolean"))
 }
 
-fn count<'e>(events: impl Iterator<Item = &'e crate::session::Event>, now: i128, window: Duration) -> i64 {
-    let inside = events.filter(|event| now < event.at.saturating_add(window.nanos)).count();
+fn count<'e>(events: impl Iterator<Item = &'e crate::session::Event>, now: i128, window: i128) -> i64 {
+    let inside = events.filter(|event| now < event.at.saturating_add(window)).count();
     i64::try_from(inside).unwrap_or(i64::MAX)
 }
 

@@ -1,6 +1,6 @@
 //! Why a call gets its verdict: every candidate rule and how each part of it came out. Data; the host draws it.
 
-use placet_cel::{Automata, EvalError, Machine};
+use placet_cel::{EvalError, OpenPool};
 use placet_model::{Call, Facts, SessionFact, Stage, Verdict};
 
 use crate::constrain;
@@ -53,7 +53,7 @@ pub struct Explanation {
 }
 
 /// Explains a call.
-pub fn explain(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Facts<'_>) -> Explanation {
+pub fn explain(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>) -> Explanation {
     let files = select::files(set, call).unwrap_or_default();
     let state = match facts.session {
         SessionFact::Fresh => Some(SessionState::default()),
@@ -67,8 +67,8 @@ pub fn explain(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Fa
     };
     let found = set.index.find(&call.tool);
     let partial = call.stage == Stage::List;
-    let env = CallEnv::new(&set.pool, call, tool_of(set, found.tools, &files), view, partial);
-    let cx = Context { set, machine: Machine { pool: &set.pool, automata }, call, env, partial };
+    let env = CallEnv::new(pool, call, tool_of(set, found.tools, &files), view, partial);
+    let cx = Context { set, pool, call, env, partial };
     let buckets: Vec<_> = found.buckets().collect();
     let rules = candidates(&cx, &files, &buckets).into_iter().filter_map(|r| trace(&cx, r)).collect();
     let concerned = set.index.files(&call.tenant).map(|file| (file, files.contains(&file)));
@@ -80,7 +80,7 @@ fn trace(cx: &Context<'_>, index: u32) -> Option<RuleTrace> {
     let mut args = Vec::new();
     for (name, constraint) in rule.args.iter().flat_map(|shape| &shape.fields) {
         let value = cx.call.args.get(name);
-        args.push((name.clone(), part(constrain::matches(constraint, value, cx.machine.automata))));
+        args.push((name.clone(), part(constrain::matches(constraint, value, cx.pool))));
     }
     if let Some(shape) = rule.args.as_ref().filter(|shape| !shape.others) {
         let unnamed = |name: &str| !shape.fields.iter().any(|(field, _)| field == name);

@@ -1,6 +1,6 @@
 //! Stage `list`: which tools an agent should see, and what it should know before it calls one.
 
-use placet_cel::{Automata, ErrorKind};
+use placet_cel::{ErrorKind, OpenPool};
 use placet_model::{Call, Decision, Facts, Stage, Verdict};
 
 use crate::constrain;
@@ -24,15 +24,15 @@ pub struct Visibility {
 }
 
 /// Decides whether to show `call.tool`, by partial evaluation: arguments, resource and limits are not known yet.
-pub fn visibility(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Facts<'_>) -> Visibility {
+pub fn visibility(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>) -> Visibility {
     let call = Call { stage: Stage::List, ..call.clone() };
-    let decision: Decision = decide(set, automata, &call, facts);
+    let decision: Decision = decide(set, pool, &call, facts);
     let visible = decision.verdict != Verdict::Deny;
-    let guidance = if visible { guidance(set, automata, &call, facts) } else { None };
+    let guidance = if visible { guidance(set, pool, &call, facts) } else { None };
     Visibility { tool: call.tool.into_owned(), visible, guidance }
 }
 
-fn guidance(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Facts<'_>) -> Option<String> {
+fn guidance(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>) -> Option<String> {
     let files = select::files(set, call)?;
     let state = match facts.session {
         placet_model::SessionFact::Stored(bytes) => SessionState::decode(bytes),
@@ -45,9 +45,8 @@ fn guidance(set: &PolicySet, automata: &Automata, call: &Call<'_>, facts: &Facts
         (_, Some(state)) => SessionView::Known(state, state.clock(call.now)),
     };
     let found = set.index.find(&call.tool);
-    let env = CallEnv::new(&set.pool, call, tool_of(set, found.tools, &files), view, true);
-    let machine = placet_cel::Machine { pool: &set.pool, automata };
-    let cx = Context { set, machine, call, env, partial: true };
+    let env = CallEnv::new(pool, call, tool_of(set, found.tools, &files), view, true);
+    let cx = Context { set, pool, call, env, partial: true };
     let buckets: Vec<_> = found.buckets().collect();
     let mut clauses: [Vec<String>; 3] = Default::default();
     let mut free = false;

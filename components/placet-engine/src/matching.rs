@@ -1,12 +1,15 @@
 //! Whether one rule matches: its selector, its argument constraints and its condition.
 
-use placet_cel::{Budget, ErrorKind, EvalError, Machine, Program, Value, eval};
+use placet_cel::{Budget, ErrorKind, EvalError, OpenPool, Program, Value, eval};
 use placet_model::Call;
 
 use crate::constrain;
 use crate::env::CallEnv;
 use crate::policy::{PolicySet, Rule};
 use crate::select;
+
+/// How many bytes of values one condition may build.
+pub(crate) const BUILT_BYTES: u64 = 1 << 20;
 
 /// What a rule says of a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +27,7 @@ pub struct Context<'a> {
     /// The policy.
     pub set: &'a PolicySet,
     /// Its pool, ready for evaluation.
-    pub machine: Machine<'a>,
+    pub pool: &'a OpenPool,
     /// The call.
     pub call: &'a Call<'a>,
     /// The call's variables.
@@ -39,8 +42,8 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As CEL has them.
     pub fn eval(&self, program: &'a Program) -> Result<Value<'a>, EvalError> {
-        let mut budget = Budget::new(u64::from(self.set.bounds.steps));
-        eval(program, self.machine, &self.env, &mut budget)
+        let mut budget = Budget::new(u64::from(self.set.bounds.steps), BUILT_BYTES);
+        eval(program, self.pool, &self.env, &mut budget)
     }
 
     /// Evaluates a condition.
@@ -66,7 +69,7 @@ impl<'a> Context<'a> {
             Some(_) if self.partial => {
                 Err(EvalError::new(ErrorKind::Unknown, "the arguments are not known before the call is made"))
             }
-            Some(shape) => constrain::shape_matches(shape, self.call.args, self.machine.automata),
+            Some(shape) => constrain::shape_matches(shape, self.call.args, self.pool),
         }
     }
 

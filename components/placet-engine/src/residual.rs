@@ -2,7 +2,8 @@
 
 use placet_cel::function::Style;
 use placet_cel::program::{Fold, Path};
-use placet_cel::{Budget, Function, Node, NodeId, Program, Root, Value, eval_node};
+use placet_cel::program::Constant;
+use placet_cel::{Budget, Function, Node, NodeId, Program, Root, Value, constant_value, eval_node};
 
 use crate::matching::Context;
 
@@ -44,8 +45,8 @@ impl<'a> Residual<'_, 'a> {
 
     /// The value of a part that depends on nothing unknown.
     fn value(&self, id: NodeId) -> Option<Value<'a>> {
-        let mut budget = Budget::new(10_000);
-        eval_node(self.program, id, self.cx.machine, &self.cx.env, &mut budget).ok()
+        let mut budget = Budget::new(10_000, 1 << 16);
+        eval_node(self.program, id, self.cx.pool, &self.cx.env, &mut budget).ok()
     }
 
     fn text(&self, id: NodeId) -> String {
@@ -53,10 +54,13 @@ impl<'a> Residual<'_, 'a> {
             return text;
         }
         let Some(node) = self.program.nodes.get(id as usize) else { return "?".to_owned() };
-        let field = |field: &u32| self.cx.machine.text(*field).unwrap_or("?");
+        let field = |field: &u32| match self.cx.pool.constant(*field) {
+            Ok(Constant::String(name)) => &**name,
+            _ => "?",
+        };
         match node {
             Node::Const(c) => {
-                self.cx.machine.constant(*c).ok().and_then(|v| constant(&v)).unwrap_or_else(|| "…".to_owned())
+                self.cx.pool.constant(*c).ok().and_then(|c| constant(&constant_value(c, &mut Budget::new(1_000, 1 << 14)).ok()?)).unwrap_or_else(|| "…".to_owned())
             }
             Node::Load(path) | Node::LoadDouble(path) => self.path(*path),
             Node::HasPath(path) => format!("has({})", self.path(*path)),
@@ -109,7 +113,7 @@ impl<'a> Residual<'_, 'a> {
             }
             (Style::Method | Style::Both, [of, rest @ ..]) if function == Function::Matches => {
                 let pattern = rest.first().and_then(|p| match self.value(*p)? {
-                    Value::Int(i) => self.cx.machine.pool.automata.get(usize::try_from(i).ok()?),
+                    Value::Int(i) => self.cx.pool.pool().automata.get(usize::try_from(i).ok()?),
                     _ => None,
                 });
                 format!("{}.matches('{}')", self.text(*of), pattern.map_or("…", |a| &a.pattern))
@@ -122,7 +126,7 @@ impl<'a> Residual<'_, 'a> {
     }
 
     fn path(&self, path: u32) -> String {
-        match self.cx.machine.pool.paths.get(path as usize) {
+        match self.cx.pool.pool().paths.get(path as usize) {
             Some(path) => path_text(path),
             None => "?".to_owned(),
         }

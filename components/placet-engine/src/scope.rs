@@ -30,7 +30,7 @@ pub fn permits(set: &PolicySet, files: &[u32], call: &Call<'_>, scope: &str) -> 
 
 /// Whether one principal may: a denied scope stays denied, then a role or one of its own scopes must allow it.
 fn may(roles: &[&Role], names: &[String], scopes: &[String], scope: &str) -> bool {
-    let covers = |globs: &[String]| globs.iter().any(|g| glob::matches(g, scope));
+    let covers = |globs: &[String]| globs.iter().any(|g| glob::matches(scope, g).unwrap_or(false));
     let held: Vec<&&Role> = roles.iter().filter(|role| names.contains(&role.name)).collect();
     if held.iter().any(|role| covers(&role.deny)) {
         return false;

@@ -5,9 +5,8 @@ mod narrower;
 
 use std::borrow::Cow;
 
-use placet_cel::machine::Automata;
-use placet_cel::text::{email, glob, host, ip, path, url};
-use placet_cel::{ErrorKind, EvalError};
+use placet_cel::text::{email, glob, ip, path, url};
+use placet_cel::{ErrorKind, EvalError, OpenPool};
 use placet_model::constraint::Shape;
 use placet_model::{Constraint, Json, Kind, Literal, Number};
 
@@ -18,7 +17,7 @@ pub use narrower::is_narrower;
 ///
 /// # Errors
 /// When a member that must be read cannot be: an ambiguous URL, a path that escapes.
-pub fn shape_matches(shape: &Shape, object: Json<'_>, automata: &Automata) -> Result<bool, EvalError> {
+pub fn shape_matches(shape: &Shape, object: Json<'_>, pool: &OpenPool) -> Result<bool, EvalError> {
     if object.kind() != Kind::Object {
         return Ok(false);
     }
@@ -28,15 +27,15 @@ pub fn shape_matches(shape: &Shape, object: Json<'_>, automata: &Automata) -> Re
         return Ok(false);
     }
     let value = |name: &str| members.iter().find(|(member, _)| member == name).map(|(_, value)| *value);
-    every(shape.fields.iter().map(|(name, constraint)| matches(constraint, value(name), automata)))
+    every(shape.fields.iter().map(|(name, constraint)| matches(constraint, value(name), pool)))
 }
 
 /// Whether a value, or its absence, satisfies a constraint.
 ///
 /// # Errors
 /// When the value is a string whose meaning the constraint is about, and it cannot be read with certainty.
-pub fn matches(constraint: &Constraint, value: Option<Json<'_>>, automata: &Automata) -> Result<bool, EvalError> {
-    let Some(value) = value else { return absent(constraint, automata) };
+pub fn matches(constraint: &Constraint, value: Option<Json<'_>>, pool: &OpenPool) -> Result<bool, EvalError> {
+    let Some(value) = value else { return absent(constraint, pool) };
     Ok(match constraint {
         Constraint::Any => true,
         Constraint::Absent => false,
@@ -49,9 +48,9 @@ pub fn matches(constraint: &Constraint, value: Option<Json<'_>>, automata: &Auto
         Constraint::MaxLength(bound) => length(value).is_some_and(|n| n <= *bound),
         Constraint::Prefix(prefix) => text(value).is_some_and(|s| s.starts_with(prefix.as_str())),
         Constraint::Suffix(suffix) => text(value).is_some_and(|s| s.ends_with(suffix.as_str())),
-        Constraint::Glob(pattern) => text(value).is_some_and(|s| glob::matches(pattern, &s)),
+        Constraint::Glob(pattern) => text(value).is_some_and(|s| glob::matches(&s, pattern).unwrap_or(false)),
         Constraint::Regex { pattern: _, automaton } => match text(value) {
-            Some(text) => automata.is_match(*automaton, &text)?,
+            Some(text) => pool.is_match(*automaton, &text)?,
             None => false,
         },
         Constraint::Contains(literal) => match (value.kind(), literal) {
@@ -65,7 +64,7 @@ pub fn matches(constraint: &Constraint, value: Option<Json<'_>>, automata: &Auto
         }
         Constraint::Each(each) => {
             return match value.kind() {
-                Kind::Array => every(value.elements().map(|element| matches(each, Some(element), automata))),
+                Kind::Array => every(value.elements().map(|element| matches(each, Some(element), pool))),
                 _ => Ok(false),
             };
         }
@@ -76,23 +75,23 @@ pub fn matches(constraint: &Constraint, value: Option<Json<'_>>, automata: &Auto
         }
         Constraint::Path { under } => {
             return of_text(value, |text| {
-                let normal = path::normalize(text)?;
-                Ok(under.iter().any(|directory| path::is_under(&normal, directory)))
+                let normal = path::normalise(text)?;
+                Ok(under.iter().any(|directory| is_under(&normal, directory)))
             });
         }
-        Constraint::Shape(shape) => return shape_matches(shape, value, automata),
-        Constraint::All(all) => return every(all.iter().map(|c| matches(c, Some(value), automata))),
-        Constraint::One(one) => return any(one.iter().map(|c| matches(c, Some(value), automata))),
-        Constraint::None(none) => return any(none.iter().map(|c| matches(c, Some(value), automata))).map(|b| !b),
+        Constraint::Shape(shape) => return shape_matches(shape, value, pool),
+        Constraint::All(all) => return every(all.iter().map(|c| matches(c, Some(value), pool))),
+        Constraint::One(one) => return any(one.iter().map(|c| matches(c, Some(value), pool))),
+        Constraint::None(none) => return any(none.iter().map(|c| matches(c, Some(value), pool))).map(|b| !b),
     })
 }
 
 /// What is not there satisfies `absent` only, and combinations of it.
-fn absent(constraint: &Constraint, automata: &Automata) -> Result<bool, EvalError> {
+fn absent(constraint: &Constraint, pool: &OpenPool) -> Result<bool, EvalError> {
     match constraint {
         Constraint::Absent => Ok(true),
-        Constraint::All(all) => every(all.iter().map(|c| matches(c, None, automata))),
-        Constraint::One(one) => any(one.iter().map(|c| matches(c, None, automata))),
+        Constraint::All(all) => every(all.iter().map(|c| matches(c, None, pool))),
+        Constraint::One(one) => any(one.iter().map(|c| matches(c, None, pool))),
         _ => Ok(false),
     }
 }
@@ -172,21 +171,39 @@ fn equals(literal: &Literal, value: Json<'_>) -> bool {
 }
 
 fn in_networks(networks: &[String], text: &str) -> Result<bool, EvalError> {
-    let address = ip::parse(text)
-        .ok_or_else(|| EvalError::new(ErrorKind::Value, "an argument that must be an IP address is none"))?;
-    Ok(networks.iter().filter_map(|n| ip::parse_cidr(n)).any(|network| network.contains(address)))
+    let address = ip::parse_ip(text)?;
+    Ok(networks.iter().filter_map(|n| ip::parse_cidr(n).ok()).any(|network| ip::cidr_contains(&network, address)))
 }
 
 fn in_domains(domains: &[String], text: &str) -> Result<bool, EvalError> {
-    let email = email::parse(text)?;
-    Ok(domains.is_empty() || host::is_one_of(&email.domain, domains.iter().map(String::as_str)))
+    let email = email::parse_email(text)?;
+    Ok(domains.is_empty() || is_one_of(&email.domain, domains.iter().map(String::as_str)))
 }
 
 fn url_fits(schemes: &[String], hosts: &[String], ports: &[u16], text: &str) -> Result<bool, EvalError> {
-    let url = url::parse(text)?;
+    let url = url::parse_url(text)?;
+    if !url.user.is_empty() {
+        return Err(EvalError::new(ErrorKind::Value, "the text holds a URL with user information"));
+    }
     Ok((schemes.is_empty() || schemes.contains(&url.scheme))
-        && (hosts.is_empty() || host::is_one_of(&url.host, hosts.iter().map(String::as_str)))
+        && (hosts.is_empty() || is_one_of(&url.host, hosts.iter().map(String::as_str)))
         && (ports.is_empty() || url.port.is_some_and(|port| ports.contains(&port))))
+}
+
+/// Whether a normalised host is one of these. `*.example.com` stands for every sub-domain, not for the domain itself.
+fn is_one_of<'p>(host: &str, mut patterns: impl Iterator<Item = &'p str>) -> bool {
+    patterns.any(|pattern| match pattern.strip_prefix('*') {
+        Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+        None => host == pattern,
+    })
+}
+
+/// Whether a normalised path is this normalised directory or lies below it.
+fn is_under(path: &str, directory: &str) -> bool {
+    match path.strip_prefix(directory) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/') || directory == "/",
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,40 +1,40 @@
 //! "Is narrower than": shown, or not shown. Not shown counts as wider.
 
-use placet_cel::machine::Automata;
-use placet_cel::text::{host, ip, path};
+use placet_cel::OpenPool;
+use placet_cel::text::ip;
 use placet_model::constraint::Shape;
 use placet_model::{Constraint, Json, Literal};
 
-use super::matches;
+use super::{is_one_of, is_under, matches};
 
 /// Whether it is shown that whatever satisfies `a` (a value or its absence) satisfies `b`. Decidable and sound:
 /// `false` means "not shown", never "shown to be wider".
-pub fn is_narrower(a: &Constraint, b: &Constraint, automata: &Automata) -> bool {
+pub fn is_narrower(a: &Constraint, b: &Constraint, pool: &OpenPool) -> bool {
     if a == b || nothing_satisfies(a) {
         return true;
     }
-    let narrower = |a: &Constraint, b: &Constraint| is_narrower(a, b, automata);
+    let narrower = |a: &Constraint, b: &Constraint| is_narrower(a, b, pool);
     match (a, b) {
         // Take `b` apart where all of it must be shown, then `a` where each of its cases must be.
         (a, Constraint::All(all)) => all.iter().all(|b| narrower(a, b)),
         (Constraint::One(one), b) => one.iter().all(|a| narrower(a, b)),
-        (Constraint::Equals(literal), b) => satisfies(literal, b, automata),
-        (Constraint::OneOf(literals), b) => literals.iter().all(|l| satisfies(l, b, automata)),
-        (Constraint::All(all), b) => all.iter().any(|a| narrower(a, b)) || of_one(a, b, automata),
-        (a, Constraint::One(_)) => of_one(a, b, automata),
+        (Constraint::Equals(literal), b) => satisfies(literal, b, pool),
+        (Constraint::OneOf(literals), b) => literals.iter().all(|l| satisfies(l, b, pool)),
+        (Constraint::All(all), b) => all.iter().any(|a| narrower(a, b)) || of_one(a, b, pool),
+        (a, Constraint::One(_)) => of_one(a, b, pool),
         (Constraint::Absent, _) => false,
         (_, Constraint::Any) => true,
         (a, Constraint::None(none)) => none.iter().all(|b| excludes(a, b)),
-        (a, b) => same_kind(a, b, automata),
+        (a, b) => same_kind(a, b, pool),
     }
 }
 
-fn of_one(a: &Constraint, b: &Constraint, automata: &Automata) -> bool {
-    matches!(b, Constraint::One(one) if one.iter().any(|b| is_narrower(a, b, automata)))
+fn of_one(a: &Constraint, b: &Constraint, pool: &OpenPool) -> bool {
+    matches!(b, Constraint::One(one) if one.iter().any(|b| is_narrower(a, b, pool)))
 }
 
 /// Constraints of one kind, or of kinds that speak of the same order.
-fn same_kind(a: &Constraint, b: &Constraint, automata: &Automata) -> bool {
+fn same_kind(a: &Constraint, b: &Constraint, pool: &OpenPool) -> bool {
     use Constraint as C;
     match (a, b) {
         (C::Min(a), C::Min(b)) => a.cmp_value(*b).is_ge(),
@@ -49,11 +49,11 @@ fn same_kind(a: &Constraint, b: &Constraint, automata: &Automata) -> bool {
         (C::Glob(_), C::Glob(b)) => b == "*",
         (C::Contains(Literal::String(_)), C::Contains(Literal::String(_))) => false,
         (C::SubsetOf(a), C::SubsetOf(b)) => a.iter().all(|x| b.iter().any(|y| same_literal(x, y))),
-        (C::SubsetOf(a), C::Each(b)) => a.iter().all(|x| satisfies(x, b, automata)),
-        (C::Each(a), C::Each(b)) => is_narrower(a, b, automata),
+        (C::SubsetOf(a), C::Each(b)) => a.iter().all(|x| satisfies(x, b, pool)),
+        (C::Each(a), C::Each(b)) => is_narrower(a, b, pool),
         (C::NotOneOf(a), C::NotOneOf(b)) => b.iter().all(|x| a.iter().any(|y| same_literal(x, y))),
         (C::Cidr(a), C::Cidr(b)) => a.iter().all(|x| {
-            let inside = |y: &String| Some(ip::parse_cidr(y)?.contains_network(&ip::parse_cidr(x)?));
+            let inside = |y: &String| Some(ip::cidr_includes(&ip::parse_cidr(y).ok()?, &ip::parse_cidr(x).ok()?));
             b.iter().any(|y| inside(y) == Some(true))
         }),
         (C::Email { domains: a }, C::Email { domains: b }) => hosts(a, b),
@@ -61,13 +61,13 @@ fn same_kind(a: &Constraint, b: &Constraint, automata: &Automata) -> bool {
             C::Url { schemes: sa, hosts: ha, ports: pa },
             C::Url { schemes: sb, hosts: hb, ports: pb },
         ) => listed(sa, sb) && hosts(ha, hb) && listed(pa, pb),
-        (C::Path { under: a }, C::Path { under: b }) => a.iter().all(|x| b.iter().any(|y| path::is_under(x, y))),
-        (C::Shape(a), C::Shape(b)) => shapes(a, b, automata),
+        (C::Path { under: a }, C::Path { under: b }) => a.iter().all(|x| b.iter().any(|y| is_under(x, y))),
+        (C::Shape(a), C::Shape(b)) => shapes(a, b, pool),
         _ => false,
     }
 }
 
-fn shapes(a: &Shape, b: &Shape, automata: &Automata) -> bool {
+fn shapes(a: &Shape, b: &Shape, pool: &OpenPool) -> bool {
     let of = |shape: &Shape, name: &str| shape.fields.iter().find(|(n, _)| n == name).map(|(_, c)| c.clone());
     let unnamed = |shape: &Shape| {
         if shape.others { Constraint::One(vec![Constraint::Any, Constraint::Absent]) } else { Constraint::Absent }
@@ -77,7 +77,7 @@ fn shapes(a: &Shape, b: &Shape, automata: &Automata) -> bool {
     let named = names.into_iter().all(|name| {
         let in_a = of(a, name).unwrap_or_else(|| unnamed(a));
         let in_b = of(b, name).unwrap_or_else(|| unnamed(b));
-        is_narrower(&in_a, &in_b, automata)
+        is_narrower(&in_a, &in_b, pool)
     });
     named && (b.others || !a.others)
 }
@@ -104,11 +104,11 @@ fn nothing_satisfies(a: &Constraint) -> bool {
 }
 
 /// Whether a constant satisfies a constraint, for certain.
-fn satisfies(literal: &Literal, constraint: &Constraint, automata: &Automata) -> bool {
+fn satisfies(literal: &Literal, constraint: &Constraint, pool: &OpenPool) -> bool {
     let mut text = String::new();
     write(literal, &mut text);
     match Json::parse(text.as_bytes(), usize::MAX, 512) {
-        Ok(json) => matches(constraint, Some(json), automata).unwrap_or(false),
+        Ok(json) => matches(constraint, Some(json), pool).unwrap_or(false),
         Err(_) => false,
     }
 }
@@ -181,7 +181,7 @@ fn hosts(a: &[String], b: &[String]) -> bool {
     let inside = |x: &String| match x.strip_prefix('*') {
         // `*.a.example` is within `*.example`, and within itself.
         Some(suffix) => patterns().any(|y| y.strip_prefix('*').is_some_and(|wider| suffix.ends_with(wider))),
-        None => host::is_one_of(x, patterns()),
+        None => is_one_of(x, patterns()),
     };
     b.is_empty() || (!a.is_empty() && a.iter().all(inside))
 }

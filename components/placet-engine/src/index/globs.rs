@@ -87,7 +87,8 @@ impl GlobTries {
         let mut buckets: Vec<u32> = candidates
             .iter()
             .filter_map(|&c| self.patterns.get(c as usize))
-            .filter(|(pattern, _)| glob::matches(pattern, name))
+            // The compiler refuses patterns that are not globs; one in a damaged bundle matches nothing.
+            .filter(|(pattern, _)| glob::matches(name, pattern).unwrap_or(false))
             .map(|&(_, bucket)| bucket)
             .collect();
         buckets.sort_unstable();
