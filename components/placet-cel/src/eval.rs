@@ -211,7 +211,9 @@ impl<'a> Machine<'a, '_> {
     #[inline(never)]
     fn apply(&mut self, function: Function, args: &[Value<'a>]) -> Outcome<'a> {
         match function {
-            Function::SessionHas | Function::SessionCount | Function::SessionLast => self.env.call(function, args),
+            Function::SessionHas | Function::SessionCount | Function::SessionLast => {
+                self.env.call(function, args)
+            }
             _ => functions::call(function, args, self.pool, self.budget),
         }
     }

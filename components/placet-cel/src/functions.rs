@@ -30,7 +30,9 @@ pub(crate) fn call<'a>(
 ) -> Outcome<'a> {
     use Function as F;
     match function {
-        F::Add | F::Sub | F::Mul | F::Div | F::Mod | F::Neg | F::Not => operators::arithmetic(function, args, budget),
+        F::Add | F::Sub | F::Mul | F::Div | F::Mod | F::Neg | F::Not => {
+            operators::arithmetic(function, args, budget)
+        }
         F::Eq | F::Ne | F::Lt | F::Le | F::Gt | F::Ge | F::In => operators::relation(function, args, budget),
         F::ToBool | F::ToBytes | F::ToDouble | F::ToDuration | F::ToDyn | F::ToInt | F::ToString => {
             convert::call(function, args, budget)
@@ -41,9 +43,14 @@ pub(crate) fn call<'a>(
         }
         F::Matches => strings::matches(args, pool, budget),
         F::Format => format::call(args, budget),
-        F::Join | F::LowerAscii | F::Replace | F::Split | F::Substring | F::Trim | F::UpperAscii | F::Quote => {
-            strings::make(function, args, budget)
-        }
+        F::Join
+        | F::LowerAscii
+        | F::Replace
+        | F::Split
+        | F::Substring
+        | F::Trim
+        | F::UpperAscii
+        | F::Quote => strings::make(function, args, budget),
         F::GetDate | F::GetDayOfMonth | F::GetDayOfWeek | F::GetDayOfYear | F::GetFullYear => {
             time::accessor(function, args, pool)
         }
@@ -51,23 +58,33 @@ pub(crate) fn call<'a>(
             time::accessor(function, args, pool)
         }
         F::Greatest | F::Least => math::extreme(function, args, budget),
-        F::Ceil | F::Floor | F::Round | F::Trunc | F::IsNan | F::IsInf | F::IsFinite => math::double(function, args),
+        F::Ceil | F::Floor | F::Round | F::Trunc | F::IsNan | F::IsInf | F::IsFinite => {
+            math::double(function, args)
+        }
         F::Abs | F::Sign | F::Sqrt => math::number(function, args),
-        F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => math::bits(function, args),
+        F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => {
+            math::bits(function, args)
+        }
         F::Range | F::Distinct | F::First | F::Flatten | F::Last | F::Slice | F::Sort | F::Reverse => {
             lists::call(function, args, budget)
         }
         F::SetsContains | F::SetsEquivalent | F::SetsIntersects => sets::call(function, args, budget),
         F::Base64Decode | F::Base64Encode => encoders::call(function, args, budget),
-        F::Ip | F::IsIp | F::IpIsCanonical | F::IpFamily | F::Cidr | F::IsCidr => network::parse(function, args),
-        F::IsGlobalUnicast | F::IsLinkLocalMulticast | F::IsLinkLocalUnicast | F::IsLoopback | F::IsUnspecified => {
-            network::is_kind(function, args)
+        F::Ip | F::IsIp | F::IpIsCanonical | F::IpFamily | F::Cidr | F::IsCidr => {
+            network::parse(function, args)
         }
+        F::IsGlobalUnicast
+        | F::IsLinkLocalMulticast
+        | F::IsLinkLocalUnicast
+        | F::IsLoopback
+        | F::IsUnspecified => network::is_kind(function, args),
         F::ContainsCidr | F::ContainsIp | F::Masked | F::PrefixLength => network::cidr(function, args),
         F::OptionalNone | F::OptionalOf | F::OptionalOfNonZero | F::OptionalUnwrap | F::UnwrapOpt => {
             optional::call(function, args, budget)
         }
-        F::HasValue | F::OptionalValue | F::OptionalOr | F::OptionalOrValue => optional::call(function, args, budget),
+        F::HasValue | F::OptionalValue | F::OptionalOr | F::OptionalOrValue => {
+            optional::call(function, args, budget)
+        }
         F::Email | F::Url | F::NormalPath | F::Glob => ours::call(function, args, budget),
         F::SessionHas | F::SessionCount | F::SessionLast => {
             Err(EvalError::program("the program asks for the session where there is none"))

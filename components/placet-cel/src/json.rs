@@ -7,6 +7,8 @@ use placet_model::{Json, Kind, Number};
 
 use crate::value::{Str, Value};
 
+const TWO_64: f64 = 18_446_744_073_709_551_616.0;
+
 impl<'a> Value<'a> {
     /// A JSON value: integers as int or uint, other numbers as double, objects as maps.
     pub fn from_json(json: Json<'a>) -> Value<'a> {
@@ -36,7 +38,8 @@ impl<'a> Value<'a> {
             Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
             Value::Int(i) => out = i.to_string(),
             Value::Uint(u) => out = u.to_string(),
-            Value::Double(d) if d.fract() == 0.0 && d.abs() < 1e18 => out = (*d as i64).to_string(),
+            // Whole doubles up to there may equal an integer, and are exact.
+            Value::Double(d) if d.fract() == 0.0 && d.abs() <= TWO_64 => out = (*d as i128).to_string(),
             Value::Double(d) if d.is_finite() => out = format!("{d:e}"),
             Value::Str(s) => write_string(&mut out, s.as_str()),
             _ => return None,

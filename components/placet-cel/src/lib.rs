@@ -4,7 +4,13 @@
 //! Pure and total: [`eval::eval`] returns a value or an [`EvalError`] for every program and environment, within a
 //! step budget. It reads no clock and no randomness, and no map here has hash order.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
 #![cfg_attr(
     test,
     allow(
@@ -29,6 +35,9 @@ pub mod pool;
 pub mod program;
 pub mod text;
 pub mod value;
+
+#[cfg(test)]
+mod tests;
 
 pub use budget::Budget;
 pub use compare::{equal, order};

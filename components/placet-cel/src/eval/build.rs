@@ -26,7 +26,8 @@ pub(super) fn materialise<'a>(constant: &'a Constant, budget: &mut Budget) -> Ou
         }
         Constant::Map(entries) => {
             budget.build_list(entries.len().saturating_mul(2))?;
-            let pair = |(k, v): &'a (Constant, Constant)| Ok((materialise(k, budget)?, materialise(v, budget)?));
+            let pair =
+                |(k, v): &'a (Constant, Constant)| Ok((materialise(k, budget)?, materialise(v, budget)?));
             Ok(Value::map(entries.iter().map(pair).collect::<Result<_, EvalError>>()?))
         }
         _ => Err(EvalError::program("the program has a constant of an unknown kind")),
@@ -73,7 +74,9 @@ pub(super) fn insert<'a>(
 ) -> Result<(), EvalError> {
     if !matches!(key, Value::Str(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_)) {
         let name = key.type_of().name();
-        return Err(EvalError::mistyped(format!("a map key cannot be `{name}`, only string, int, uint or bool")));
+        return Err(EvalError::mistyped(format!(
+            "a map key cannot be `{name}`, only string, int, uint or bool"
+        )));
     }
     budget.build_list(2)?;
     if map.get(&key, budget)?.is_some() {
@@ -88,7 +91,9 @@ fn unwrap_entry(value: Value<'_>) -> Result<Option<Value<'_>>, EvalError> {
         Value::Optional(inner) => Ok(inner.map(|inner| (*inner).clone())),
         other => {
             let name = other.type_of().name();
-            Err(EvalError::mistyped(format!("an element marked `?` must be an optional, and here it is `{name}`")))
+            Err(EvalError::mistyped(format!(
+                "an element marked `?` must be an optional, and here it is `{name}`"
+            )))
         }
     }
 }

@@ -106,7 +106,8 @@ impl<'a> Machine<'a, '_> {
                 }
                 (Fold::MapEntry, other) => {
                     let name = other.type_of().name();
-                    let message = format!("`transformMapEntry` needs a map for every entry, and here it is `{name}`");
+                    let message =
+                        format!("`transformMapEntry` needs a map for every entry, and here it is `{name}`");
                     return Err(EvalError::mistyped(message));
                 }
                 (_, made) => {
@@ -157,7 +158,9 @@ impl<'a> Machine<'a, '_> {
             Value::Optional(None) => return Ok(Value::none()),
             other => {
                 let name = other.type_of().name();
-                return Err(EvalError::mistyped(format!("`optMap` needs an optional, and here it is `{name}`")));
+                return Err(EvalError::mistyped(format!(
+                    "`optMap` needs an optional, and here it is `{name}`"
+                )));
             }
         };
         self.set_local(var, Slot::Ready(Ok((*inner).clone())))?;
@@ -166,7 +169,9 @@ impl<'a> Machine<'a, '_> {
             (true, value @ Value::Optional(_)) => Ok(value),
             (true, other) => {
                 let name = other.type_of().name();
-                Err(EvalError::mistyped(format!("`optFlatMap` must give an optional, and here it is `{name}`")))
+                Err(EvalError::mistyped(format!(
+                    "`optFlatMap` must give an optional, and here it is `{name}`"
+                )))
             }
         }
     }
@@ -185,7 +190,9 @@ impl<'a> Range<'a> {
             Value::Map(map) => Ok(Range::Map(map)),
             other => {
                 let name = other.type_of().name();
-                Err(EvalError::mistyped(format!("a macro runs over a list or a map, and here it is `{name}`")))
+                Err(EvalError::mistyped(format!(
+                    "a macro runs over a list or a map, and here it is `{name}`"
+                )))
             }
         }
     }

@@ -22,7 +22,9 @@ impl<'a> Machine<'a, '_> {
         let name = self.field_name(field)?;
         let of = self.node(of)?;
         match &of {
-            Value::Optional(inner) => self.chain(inner.as_deref(), |machine, value| machine.field(value, name)),
+            Value::Optional(inner) => {
+                self.chain(inner.as_deref(), |machine, value| machine.field(value, name))
+            }
             plain => self.chain(Some(plain), |machine, value| machine.field(value, name)),
         }
     }
@@ -58,7 +60,9 @@ impl<'a> Machine<'a, '_> {
         let of = self.node(of)?;
         let index = self.node(index)?;
         match &of {
-            Value::Optional(inner) => self.chain(inner.as_deref(), |machine, value| machine.element(value, &index)),
+            Value::Optional(inner) => {
+                self.chain(inner.as_deref(), |machine, value| machine.element(value, &index))
+            }
             plain => self.chain(Some(plain), |machine, value| machine.element(value, &index)),
         }
     }
@@ -80,7 +84,8 @@ impl<'a> Machine<'a, '_> {
             Value::Uint(u) => Value::Double(u as f64),
             Value::List(items) => {
                 self.budget.build_list(items.len())?;
-                let doubles: Result<Vec<_>, _> = items.iter().map(|item| self.doubled(item.clone())).collect();
+                let doubles: Result<Vec<_>, _> =
+                    items.iter().map(|item| self.doubled(item.clone())).collect();
                 Value::list(doubles?)
             }
             other => other,
@@ -119,7 +124,9 @@ impl<'a> Machine<'a, '_> {
             }
             other => {
                 let kind = other.type_of().name();
-                Err(EvalError::mistyped(format!("field `{name}` is selected from `{kind}`, which has no fields")))
+                Err(EvalError::mistyped(format!(
+                    "field `{name}` is selected from `{kind}`, which has no fields"
+                )))
             }
         }
     }

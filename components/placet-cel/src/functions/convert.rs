@@ -51,7 +51,9 @@ fn to_uint<'a>(value: &Value<'a>) -> Converted<'a> {
         Value::Int(i) => u64::try_from(*i).map_err(|_| out_of_range("uint"))?,
         Value::Double(d) if 0.0 <= *d && *d < TWO_64 => *d as u64,
         Value::Double(_) => return Err(out_of_range("uint")),
-        Value::Str(s) if !s.as_str().starts_with('+') => s.as_str().parse().map_err(|_| unparsable("uint"))?,
+        Value::Str(s) if !s.as_str().starts_with('+') => {
+            s.as_str().parse().map_err(|_| unparsable("uint"))?
+        }
         Value::Str(_) => return Err(unparsable("uint")),
         _ => return Ok(None),
     })))
@@ -90,7 +92,7 @@ fn to_string<'a>(value: &Value<'a>, budget: &mut Budget) -> Converted<'a> {
             Ok(text) => text.to_owned(),
             Err(_) => return Err(EvalError::value("the bytes are not UTF-8")),
         },
-        Value::Timestamp(t) => time::format_timestamp(*t),
+        Value::Timestamp(t) => t.to_string(),
         Value::Duration(d) => time::format_duration(d.nanos),
         Value::Ip(ip) => ip.to_string(),
         Value::Cidr(cidr) => ip::format_cidr(cidr),
@@ -114,7 +116,9 @@ fn to_bytes<'a>(value: &Value<'a>, budget: &mut Budget) -> Converted<'a> {
 fn to_timestamp<'a>(value: &Value<'a>) -> Converted<'a> {
     Ok(match value {
         Value::Timestamp(_) => Some(value.clone()),
-        Value::Int(seconds) => Some(Value::Timestamp(time::check_timestamp(*seconds, 0)?)),
+        Value::Int(seconds) => {
+            Some(Value::Timestamp(time::timestamp_of_nanos(i128::from(*seconds) * 1_000_000_000)?))
+        }
         Value::Str(s) => Some(Value::Timestamp(time::parse_timestamp(s.as_str())?)),
         _ => None,
     })

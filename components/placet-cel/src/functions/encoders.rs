@@ -30,7 +30,11 @@ pub(super) fn call<'a>(function: Function, args: &[Value<'a>], budget: &mut Budg
 fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().chain([0, 0].iter()).take(3).fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
+        let group = chunk
+            .iter()
+            .chain([0, 0].iter())
+            .take(3)
+            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
         for at in 0..4_usize {
             let digit = (group >> (18 - 6 * at)) & 63;
             let digit = ALPHABET.get(digit as usize).map_or('=', |d| char::from(*d));

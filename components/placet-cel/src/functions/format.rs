@@ -125,7 +125,7 @@ fn write_value(out: &mut String, value: &Value<'_>, budget: &mut Budget) -> Resu
             Ok(text) => push(out, text, budget)?,
             Err(_) => return Err(EvalError::value("the bytes to format are not UTF-8")),
         },
-        Value::Timestamp(t) => out.push_str(&time::format_timestamp(*t)),
+        Value::Timestamp(t) => out.push_str(&t.to_string()),
         Value::Duration(d) => out.push_str(&time::format_duration(d.nanos)),
         Value::Type(t) => out.push_str(t.name()),
         Value::List(items) => {

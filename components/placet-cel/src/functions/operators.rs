@@ -30,7 +30,11 @@ pub(super) fn relation<'a>(function: Function, args: &[Value<'a>], budget: &mut 
 }
 
 /// Whether a list has an element equal to the value.
-pub(super) fn is_among(item: &Value<'_>, items: &[Value<'_>], budget: &mut Budget) -> Result<bool, EvalError> {
+pub(super) fn is_among(
+    item: &Value<'_>,
+    items: &[Value<'_>],
+    budget: &mut Budget,
+) -> Result<bool, EvalError> {
     for other in items {
         budget.step(1)?;
         if equal(item, other, budget)? {

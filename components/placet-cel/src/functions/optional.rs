@@ -15,7 +15,9 @@ pub(super) fn call<'a>(function: Function, args: &[Value<'a>], budget: &mut Budg
         (F::OptionalOfNonZero, [value]) => Value::some(value.clone()),
         (F::HasValue, [Value::Optional(inner)]) => Value::Bool(inner.is_some()),
         (F::OptionalValue, [Value::Optional(Some(inner))]) => (**inner).clone(),
-        (F::OptionalValue, [Value::Optional(None)]) => return Err(EvalError::missing("the optional has no value")),
+        (F::OptionalValue, [Value::Optional(None)]) => {
+            return Err(EvalError::missing("the optional has no value"));
+        }
         (F::OptionalUnwrap | F::UnwrapOpt, [Value::List(items)]) => {
             budget.build_list(items.len())?;
             let mut values = Vec::new();

@@ -32,7 +32,8 @@ pub(super) fn call<'a>(function: Function, args: &[Value<'a>], budget: &mut Budg
         }
         (Function::NormalPath, [Value::Str(text)]) => Ok(Value::string(path::normalise(text.as_str())?)),
         (Function::Glob, [Value::Str(text), Value::Str(pattern)]) => {
-            glob::matches_counted(text.as_str(), pattern.as_str(), &mut |steps| budget.read(steps)).map(Value::Bool)
+            glob::matches_counted(text.as_str(), pattern.as_str(), &mut |steps| budget.read(steps))
+                .map(Value::Bool)
         }
         _ => Err(no_overload(function, args)),
     }

@@ -18,11 +18,15 @@ pub(super) fn search<'a>(function: Function, args: &[Value<'a>], budget: &mut Bu
         (F::Size, [Value::Bytes(bytes)]) => length(bytes.len()),
         (F::Size, [Value::List(items)]) => length(items.len()),
         (F::Size, [Value::Map(map)]) => length(map.entries.len()),
-        (F::Contains, [Value::Str(text), Value::Str(part)]) => Value::Bool(text.as_str().contains(part.as_str())),
+        (F::Contains, [Value::Str(text), Value::Str(part)]) => {
+            Value::Bool(text.as_str().contains(part.as_str()))
+        }
         (F::StartsWith, [Value::Str(text), Value::Str(part)]) => {
             Value::Bool(text.as_str().starts_with(part.as_str()))
         }
-        (F::EndsWith, [Value::Str(text), Value::Str(part)]) => Value::Bool(text.as_str().ends_with(part.as_str())),
+        (F::EndsWith, [Value::Str(text), Value::Str(part)]) => {
+            Value::Bool(text.as_str().ends_with(part.as_str()))
+        }
         (F::CharAt, [Value::Str(text), Value::Int(at)]) => {
             let start = offset_of(text.as_str(), *at)?;
             let rest = text.as_str().get(start..).unwrap_or_default();
@@ -89,7 +93,9 @@ pub(super) fn make<'a>(function: Function, args: &[Value<'a>], budget: &mut Budg
             split(text, separator.as_str(), *most, budget)
         }
         (F::Join, [Value::List(items)]) => join(items, "", args, budget),
-        (F::Join, [Value::List(items), Value::Str(separator)]) => join(items, separator.as_str(), args, budget),
+        (F::Join, [Value::List(items), Value::Str(separator)]) => {
+            join(items, separator.as_str(), args, budget)
+        }
         (F::Quote, [Value::Str(text)]) => quote(text.as_str(), budget),
         _ => Err(no_overload(function, args)),
     }
@@ -166,7 +172,8 @@ fn split<'a>(text: &Str<'a>, separator: &str, most: i64, budget: &mut Budget) ->
     let mut rest = Some(whole).filter(|_| most > 0 && !(whole.is_empty() && separator.is_empty()));
     while let Some(text_left) = rest {
         budget.build_list(1)?;
-        let end = if parts.len().saturating_add(1) >= most { None } else { next_separator(text_left, separator) };
+        let end =
+            if parts.len().saturating_add(1) >= most { None } else { next_separator(text_left, separator) };
         let length = end.unwrap_or(text_left.len());
         parts.push(Value::Str(text.part(start, start + length)));
         start += length + separator.len();

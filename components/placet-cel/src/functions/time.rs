@@ -59,7 +59,9 @@ fn offset(timestamp: Timestamp, zone: &str, pool: &OpenPool) -> Result<i64, Eval
     if let Some(offset) = time::parse_offset(zone) {
         return Ok(offset);
     }
-    let unknown = || EvalError::value("the time zone is not known; name it by a constant so that the policy carries it");
+    let unknown = || {
+        EvalError::value("the time zone is not known; name it by a constant so that the policy carries it")
+    };
     let zone: &TimeZone = pool.zone(zone).ok_or_else(unknown)?;
     let instant = jiff::Timestamp::from_second(timestamp.seconds)
         .map_err(|_| EvalError::value("the timestamp is outside the range of time zones"))?;

@@ -4,10 +4,6 @@ use placet_model::Timestamp;
 
 use crate::error::EvalError;
 
-/// 0001-01-01T00:00:00Z
-const MIN_SECONDS: i64 = -62_135_596_800;
-/// 9999-12-31T23:59:59Z
-const MAX_SECONDS: i64 = 253_402_300_799;
 const SECOND: i128 = 1_000_000_000;
 
 /// A date and time of day in some zone.
@@ -35,21 +31,8 @@ pub struct Civil {
 ///
 /// # Errors
 /// When it is outside.
-pub fn check_timestamp(seconds: i64, nanos: u32) -> Result<Timestamp, EvalError> {
-    if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) {
-        Ok(Timestamp { seconds, nanos })
-    } else {
-        Err(EvalError::value("the timestamp is outside years 1 to 9999"))
-    }
-}
-
-/// The timestamp so many nanoseconds after the Unix epoch.
-///
-/// # Errors
-/// When it is outside CEL's range.
 pub fn timestamp_of_nanos(nanos: i128) -> Result<Timestamp, EvalError> {
-    let seconds = i64::try_from(nanos.div_euclid(SECOND)).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX });
-    check_timestamp(seconds, u32::try_from(nanos.rem_euclid(SECOND)).unwrap_or_default())
+    Timestamp::from_nanos(nanos).ok_or_else(|| EvalError::value("the timestamp is outside years 1 to 9999"))
 }
 
 /// A number of nanoseconds that a CEL duration can hold: a signed 64-bit integer.
@@ -63,23 +46,12 @@ pub fn check_duration(nanos: i128) -> Result<i128, EvalError> {
     }
 }
 
-/// Reads an RFC 3339 timestamp: upper-case `T` and `Z`; digits beyond nanoseconds are dropped; no leap second.
+/// Reads an RFC 3339 timestamp.
 ///
 /// # Errors
-/// When the text is not one, or it is outside CEL's range.
+/// When the text is not one, or it is outside years 1 to 9999.
 pub fn parse_timestamp(text: &str) -> Result<Timestamp, EvalError> {
-    let malformed = || EvalError::value("the text is not an RFC 3339 timestamp");
-    let mut reader = Reader { rest: text.as_bytes() };
-    let (seconds, nanos) = reader.timestamp().ok_or_else(malformed)?;
-    check_timestamp(seconds, nanos)
-}
-
-/// Writes a timestamp as RFC 3339 in UTC, with as many digits after the second as it needs.
-pub fn format_timestamp(timestamp: Timestamp) -> String {
-    let c = civil(timestamp.seconds);
-    let (date, time) = ((c.year, c.month, c.day), (c.hour, c.minute, c.second));
-    let fraction = fraction(timestamp.nanos);
-    format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{fraction}Z", date.0, date.1, date.2, time.0, time.1, time.2)
+    Timestamp::parse_rfc3339(text).ok_or_else(|| EvalError::value("the text is not an RFC 3339 timestamp"))
 }
 
 /// Writes a duration in seconds: `90s`, `-1.5s`.
@@ -105,17 +77,10 @@ pub fn parse_duration(text: &str) -> Result<i128, EvalError> {
     }
     let mut total: i128 = 0;
     while let Some((nanos, after)) = leading_span(rest) {
-        total = check_duration(total.saturating_add(nanos)).or_else(|error| {
-            // The most negative duration has no positive counterpart.
-            if negative && total.saturating_add(nanos) == -i128::from(i64::MIN) {
-                Ok(-i128::from(i64::MIN))
-            } else {
-                Err(error)
-            }
-        })?;
+        total = total.saturating_add(nanos);
         rest = after;
         if rest.is_empty() {
-            return Ok(if negative { -total } else { total });
+            return check_duration(if negative { -total } else { total });
         }
     }
     Err(malformed())
@@ -157,7 +122,8 @@ fn digits(text: &str) -> (&str, &str) {
 }
 
 fn saturating_number(digits: &str) -> i128 {
-    let push = |n: i128, digit: u8| n.saturating_mul(10).saturating_add(i128::from(digit.saturating_sub(b'0')));
+    let push =
+        |n: i128, digit: u8| n.saturating_mul(10).saturating_add(i128::from(digit.saturating_sub(b'0')));
     digits.bytes().fold(0, push)
 }
 
@@ -215,77 +181,4 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let shifted_month = if month > 2 { month - 3 } else { month + 9 };
     let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-struct Reader<'t> {
-    rest: &'t [u8],
-}
-
-impl Reader<'_> {
-    fn timestamp(&mut self) -> Option<(i64, u32)> {
-        let year = self.number(4, 0, 9_999)?;
-        self.byte(b'-')?;
-        let month = self.number(2, 1, 12)?;
-        self.byte(b'-')?;
-        let day = self.number(2, 1, days_in_month(year, month))?;
-        self.byte(b'T')?;
-        let hour = self.number(2, 0, 23)?;
-        self.byte(b':')?;
-        let minute = self.number(2, 0, 59)?;
-        self.byte(b':')?;
-        let second = self.number(2, 0, 59)?;
-        let nanos = if self.byte(b'.').is_some() { self.nanos()? } else { 0 };
-        let offset = self.offset()?;
-        let clock = hour * 3_600 + minute * 60 + second;
-        self.rest.is_empty().then_some((days_from_civil(year, month, day) * 86_400 + clock - offset, nanos))
-    }
-
-    fn offset(&mut self) -> Option<i64> {
-        if self.byte(b'Z').is_some() {
-            return Some(0);
-        }
-        let sign = if self.byte(b'-').is_some() { -1 } else { self.byte(b'+').map(|()| 1)? };
-        let hours = self.number(2, 0, 23)?;
-        self.byte(b':')?;
-        Some(sign * (hours * 3_600 + self.number(2, 0, 59)? * 60))
-    }
-
-    fn nanos(&mut self) -> Option<u32> {
-        let (mut nanos, mut scale, mut any) = (0, 100_000_000, false);
-        while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
-            nanos += u32::from(digit - b'0') * scale;
-            scale /= 10;
-            self.rest = rest;
-            any = true;
-        }
-        any.then_some(nanos)
-    }
-
-    fn number(&mut self, digits: usize, min: i64, max: i64) -> Option<i64> {
-        let (head, rest) = self.rest.split_at_checked(digits)?;
-        if !head.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        self.rest = rest;
-        let number = head.iter().fold(0, |n, digit| n * 10 + i64::from(digit - b'0'));
-        (min..=max).contains(&number).then_some(number)
-    }
-
-    fn byte(&mut self, expected: u8) -> Option<()> {
-        let (first, rest) = self.rest.split_first()?;
-        if *first != expected {
-            return None;
-        }
-        self.rest = rest;
-        Some(())
-    }
 }
