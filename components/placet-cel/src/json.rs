@@ -24,7 +24,8 @@ impl<'a> Value<'a> {
             Kind::String => Value::Str(text(json.as_str().unwrap_or(Cow::Borrowed("")))),
             Kind::Array => Value::list(json.elements().map(Value::from_json).collect::<Vec<_>>()),
             Kind::Object => {
-                let entries = json.members().map(|(key, value)| (Value::Str(text(key)), Value::from_json(value)));
+                let entries =
+                    json.members().map(|(key, value)| (Value::Str(text(key)), Value::from_json(value)));
                 Value::map(entries.collect())
             }
         }
