@@ -1,1 +1,8 @@
-//! Placet.
+//! The host side of Placet: the policy compiler, the Wasm runtime, the state store, the gateway and the command line.
+
+pub mod audit;
+pub mod cli;
+pub mod compile;
+pub mod gateway;
+pub mod runtime;
+pub mod store;

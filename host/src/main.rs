@@ -1,2 +1,7 @@
-//! Main.
-fn main() {}
+//! The `placet` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    placet::cli::main().into()
+}

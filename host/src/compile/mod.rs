@@ -1,0 +1,1 @@
+//! Policies as people write them, YAML and CEL, to the compiled policy set. The only place that knows either text.

@@ -1,0 +1,1 @@
+//! Enforcement over the wire: MCP over streamable HTTP.

@@ -1,0 +1,1 @@
+//! State between decisions: sessions by compare-and-set, charges all or none.
