@@ -36,12 +36,15 @@ pub fn describe(constraint: &Constraint) -> String {
         }
         Constraint::Path { under } => format!("a path under {}", under.join(" or ")),
         Constraint::Shape(shape) => {
-            let fields: Vec<String> = shape.fields.iter().map(|(n, c)| format!("{n} {}", describe(c))).collect();
+            let fields: Vec<String> =
+                shape.fields.iter().map(|(n, c)| format!("{n} {}", describe(c))).collect();
             format!("an object with {}", fields.join(", "))
         }
         Constraint::All(all) => all.iter().map(describe).collect::<Vec<_>>().join(" and "),
         Constraint::One(one) => one.iter().map(describe).collect::<Vec<_>>().join(" or "),
-        Constraint::None(none) => format!("not {}", none.iter().map(describe).collect::<Vec<_>>().join(", not ")),
+        Constraint::None(none) => {
+            format!("not {}", none.iter().map(describe).collect::<Vec<_>>().join(", not "))
+        }
     }
 }
 

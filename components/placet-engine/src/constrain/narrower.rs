@@ -1,187 +1,205 @@
 //! "Is narrower than": shown, or not shown. Not shown counts as wider.
+//!
+//! The proof takes combinations apart, evaluates constants against the other side, and knows for each pair of kinds
+//! when one implies the other. Absence is evaluated by itself, so that everything else need only think of values.
+
+mod glob;
+mod pairs;
+
+use std::cell::Cell;
 
 use placet_cel::OpenPool;
-use placet_cel::text::ip;
 use placet_model::constraint::Shape;
-use placet_model::{Constraint, Json, Literal};
+use placet_model::{Constraint, Json, Literal, Number};
 
-use super::{is_one_of, is_under, matches};
+use super::{MAX_DEPTH, matches};
+
+/// A proof may take so many steps; a grant from elsewhere must not make it run for long.
+const STEPS: u32 = 100_000;
 
 /// Whether it is shown that whatever satisfies `a` (a value or its absence) satisfies `b`. Decidable and sound:
 /// `false` means "not shown", never "shown to be wider".
 pub fn is_narrower(a: &Constraint, b: &Constraint, pool: &OpenPool) -> bool {
-    if a == b || nothing_satisfies(a) {
-        return true;
+    let prover = Prover { pool, steps: Cell::new(STEPS) };
+    prover.is_shallow(a, MAX_DEPTH) && prover.is_shallow(b, MAX_DEPTH) && prover.narrower(a, b)
+}
+
+struct Prover<'p> {
+    pool: &'p OpenPool,
+    steps: Cell<u32>,
+}
+
+impl Prover<'_> {
+    /// Counts a step; `false` when there are none left.
+    fn step(&self) -> bool {
+        let left = self.steps.get().checked_sub(1);
+        self.steps.set(left.unwrap_or(0));
+        left.is_some()
     }
-    let narrower = |a: &Constraint, b: &Constraint| is_narrower(a, b, pool);
-    match (a, b) {
-        // Take `b` apart where all of it must be shown, then `a` where each of its cases must be.
-        (a, Constraint::All(all)) => all.iter().all(|b| narrower(a, b)),
-        (Constraint::One(one), b) => one.iter().all(|a| narrower(a, b)),
-        (Constraint::Equals(literal), b) => satisfies(literal, b, pool),
-        (Constraint::OneOf(literals), b) => literals.iter().all(|l| satisfies(l, b, pool)),
-        (Constraint::All(all), b) => all.iter().any(|a| narrower(a, b)) || of_one(a, b, pool),
-        (a, Constraint::One(_)) => of_one(a, b, pool),
-        (Constraint::Absent, _) => false,
-        (_, Constraint::Any) => true,
-        (a, Constraint::None(none)) => none.iter().all(|b| excludes(a, b)),
-        (a, b) => same_kind(a, b, pool),
+
+    /// What nests too deeply cannot be matched, and is not reasoned about.
+    fn is_shallow(&self, of: &Constraint, depth: u32) -> bool {
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.step()) else { return false };
+        match of {
+            Constraint::Each(each) => self.is_shallow(each, depth),
+            Constraint::Shape(shape) => shape.fields.iter().all(|(_, c)| self.is_shallow(c, depth)),
+            Constraint::All(of) | Constraint::One(of) | Constraint::None(of) => {
+                of.iter().all(|c| self.is_shallow(c, depth))
+            }
+            _ => true,
+        }
+    }
+
+    /// Of values and of absence.
+    fn narrower(&self, a: &Constraint, b: &Constraint) -> bool {
+        let accepts_absence = |c| matches(c, None, self.pool) == Ok(true);
+        (!accepts_absence(a) || accepts_absence(b)) && self.implies(a, b)
+    }
+
+    /// Every value that satisfies `a` satisfies `b`.
+    fn implies(&self, a: &Constraint, b: &Constraint) -> bool {
+        use Constraint as C;
+        if !self.step() {
+            return false;
+        }
+        if a == b {
+            return true;
+        }
+        match (a, b) {
+            (C::Absent, _) | (_, C::Any) => true,
+            (a, C::All(all)) => all.iter().all(|b| self.implies(a, b)),
+            (C::One(one), b) => one.iter().all(|a| self.implies(a, b)),
+            (C::Equals(literal), b) => self.gives(literal, b, Ok(true)),
+            (C::OneOf(literals), b) => literals.iter().all(|l| self.gives(l, b, Ok(true))),
+            (a, C::One(one)) if one.iter().any(|b| self.implies(a, b)) => true,
+            (C::All(all), b) if all.iter().any(|a| self.implies(a, b)) => true,
+            (a, C::None(none)) => none.iter().all(|b| self.excludes(a, b)),
+            (a, C::NotOneOf(literals)) => literals.iter().all(|l| self.excludes(a, &C::Equals(l.clone()))),
+            // `subset_of` is `each: one_of`.
+            (C::SubsetOf(a), C::SubsetOf(b)) => {
+                let among = C::OneOf(b.clone());
+                a.iter().all(|l| self.gives(l, &among, Ok(true)))
+            }
+            (C::SubsetOf(a), C::Each(b)) => a.iter().all(|l| self.gives(l, b, Ok(true))),
+            (C::Each(a), C::SubsetOf(b)) => self.implies(a, &C::OneOf(b.clone())),
+            (C::Each(a), C::Each(b)) => self.implies(a, b),
+            (C::Shape(a), C::Shape(b)) => self.shape_implies(a, b),
+            (a, b) => pairs::implies(a, b),
+        }
+    }
+
+    /// For every value that satisfies `a`, `b` is false: not true, and not an error either.
+    fn excludes(&self, a: &Constraint, b: &Constraint) -> bool {
+        use Constraint as C;
+        if !self.step() {
+            return false;
+        }
+        match (a, b) {
+            (C::Absent, _) | (_, C::Absent) => true,
+            (C::One(one), b) => one.iter().all(|a| self.excludes(a, b)),
+            (C::Equals(literal), b) => self.gives(literal, b, Ok(false)),
+            (C::OneOf(literals), b) => literals.iter().all(|l| self.gives(l, b, Ok(false))),
+            (a, C::One(one)) => one.iter().all(|b| self.excludes(a, b)),
+            (a, C::All(all)) if all.iter().any(|b| self.excludes(a, b)) => true,
+            (C::All(all), b) if all.iter().any(|a| self.excludes(a, b)) => true,
+            (a, C::Equals(literal)) => self.gives_not_true(literal, a),
+            (a, C::OneOf(literals)) => literals.iter().all(|l| self.gives_not_true(l, a)),
+            (a, C::None(none)) => none.iter().any(|b| self.implies(a, b)),
+            (a, C::NotOneOf(literals)) => self.implies(a, &C::OneOf(literals.clone())),
+            (C::None(none), b) => none.iter().any(|n| n == b || (pairs::never_errs(b) && self.implies(b, n))),
+            (C::NotOneOf(literals), b) => {
+                pairs::never_errs(b) && self.implies(b, &C::OneOf(literals.clone()))
+            }
+            (a, b) => pairs::excludes(a, b),
+        }
+    }
+
+    /// Every member that either names, and all that neither does.
+    fn shape_implies(&self, a: &Shape, b: &Shape) -> bool {
+        let names = a.fields.iter().chain(&b.fields).map(|(name, _)| name.as_str());
+        let (rest_a, rest_b) = (unnamed(a), unnamed(b));
+        let of = |shape: &'_ Shape, name: &str| {
+            let place = shape.fields.binary_search_by(|(field, _)| field.as_str().cmp(name)).ok()?;
+            shape.fields.get(place).map(|(_, constraint)| constraint.clone())
+        };
+        let sorted = |shape: &Shape| shape.fields.is_sorted_by(|(a, _), (b, _)| a < b);
+        (b.others || !a.others)
+            && sorted(a)
+            && sorted(b)
+            && names.into_iter().all(|name| {
+                let in_a = of(a, name).unwrap_or_else(|| rest_a.clone());
+                let in_b = of(b, name).unwrap_or_else(|| rest_b.clone());
+                self.narrower(&in_a, &in_b)
+            })
+    }
+
+    /// Whether every value that equals this constant gives this answer.
+    fn gives(&self, literal: &Literal, constraint: &Constraint, answer: Result<bool, ()>) -> bool {
+        self.evaluate(literal, constraint) == Some(answer)
+    }
+
+    /// Whether no value that equals this constant satisfies the constraint.
+    fn gives_not_true(&self, literal: &Literal, constraint: &Constraint) -> bool {
+        self.evaluate(literal, constraint).is_some_and(|answer| answer != Ok(true))
+    }
+
+    /// What every value that equals the constant gives; nothing when they may differ.
+    fn evaluate(&self, literal: &Literal, constraint: &Constraint) -> Option<Result<bool, ()>> {
+        // Readers see the string before it is normalised, and other spellings of it might read differently.
+        if !self.step() || (pairs::has_reader(constraint) && !has_one_spelling(literal)) {
+            return None;
+        }
+        let mut text = String::new();
+        write(literal, &mut text);
+        let value = Json::parse(text.as_bytes(), usize::MAX, usize::MAX).ok()?;
+        Some(matches(constraint, Some(value), self.pool).map_err(|_| ()))
     }
 }
 
-fn of_one(a: &Constraint, b: &Constraint, pool: &OpenPool) -> bool {
-    matches!(b, Constraint::One(one) if one.iter().any(|b| is_narrower(a, b, pool)))
+/// What a shape asks of a member that it does not name.
+fn unnamed(shape: &Shape) -> Constraint {
+    if shape.others { Constraint::One(vec![Constraint::Any, Constraint::Absent]) } else { Constraint::Absent }
 }
 
-/// Constraints of one kind, or of kinds that speak of the same order.
-fn same_kind(a: &Constraint, b: &Constraint, pool: &OpenPool) -> bool {
-    use Constraint as C;
-    match (a, b) {
-        (C::Min(a), C::Min(b)) => a.cmp_value(*b).is_ge(),
-        (C::Max(a), C::Max(b)) => a.cmp_value(*b).is_le(),
-        (C::MinLength(a), C::MinLength(b)) => a >= b,
-        (C::MaxLength(a), C::MaxLength(b)) => a <= b,
-        (C::Prefix(a), C::Prefix(b)) => a.starts_with(b.as_str()),
-        (C::Suffix(a), C::Suffix(b)) => a.ends_with(b.as_str()),
-        (C::Prefix(a) | C::Suffix(a), C::Contains(Literal::String(b))) => a.contains(b.as_str()),
-        (C::Prefix(a), C::Glob(b)) => is_literal(a) && b.strip_suffix('*') == Some(a.as_str()) && is_literal(a),
-        (C::Glob(a), C::Prefix(b)) => literal_prefix(a).starts_with(b.as_str()),
-        (C::Glob(_), C::Glob(b)) => b == "*",
-        (C::Contains(Literal::String(_)), C::Contains(Literal::String(_))) => false,
-        (C::SubsetOf(a), C::SubsetOf(b)) => a.iter().all(|x| b.iter().any(|y| same_literal(x, y))),
-        (C::SubsetOf(a), C::Each(b)) => a.iter().all(|x| satisfies(x, b, pool)),
-        (C::Each(a), C::Each(b)) => is_narrower(a, b, pool),
-        (C::NotOneOf(a), C::NotOneOf(b)) => b.iter().all(|x| a.iter().any(|y| same_literal(x, y))),
-        (C::Cidr(a), C::Cidr(b)) => a.iter().all(|x| {
-            let inside = |y: &String| Some(ip::cidr_includes(&ip::parse_cidr(y).ok()?, &ip::parse_cidr(x).ok()?));
-            b.iter().any(|y| inside(y) == Some(true))
-        }),
-        (C::Email { domains: a }, C::Email { domains: b }) => hosts(a, b),
-        (
-            C::Url { schemes: sa, hosts: ha, ports: pa },
-            C::Url { schemes: sb, hosts: hb, ports: pb },
-        ) => listed(sa, sb) && hosts(ha, hb) && listed(pa, pb),
-        (C::Path { under: a }, C::Path { under: b }) => a.iter().all(|x| b.iter().any(|y| is_under(x, y))),
-        (C::Shape(a), C::Shape(b)) => shapes(a, b, pool),
-        _ => false,
-    }
-}
-
-fn shapes(a: &Shape, b: &Shape, pool: &OpenPool) -> bool {
-    let of = |shape: &Shape, name: &str| shape.fields.iter().find(|(n, _)| n == name).map(|(_, c)| c.clone());
-    let unnamed = |shape: &Shape| {
-        if shape.others { Constraint::One(vec![Constraint::Any, Constraint::Absent]) } else { Constraint::Absent }
-    };
-    // Every member that either names, and all that neither does.
-    let names = a.fields.iter().chain(&b.fields).map(|(name, _)| name.as_str());
-    let named = names.into_iter().all(|name| {
-        let in_a = of(a, name).unwrap_or_else(|| unnamed(a));
-        let in_b = of(b, name).unwrap_or_else(|| unnamed(b));
-        is_narrower(&in_a, &in_b, pool)
-    });
-    named && (b.others || !a.others)
-}
-
-/// Whether it is shown that nothing satisfies both.
-fn excludes(a: &Constraint, b: &Constraint) -> bool {
-    match (a, b) {
-        (Constraint::Absent, _) | (_, Constraint::Absent) => a != b,
-        (Constraint::NotOneOf(a), Constraint::OneOf(b)) => b.iter().all(|x| a.iter().any(|y| same_literal(x, y))),
-        (Constraint::NotOneOf(a), Constraint::Equals(b)) => a.iter().any(|x| same_literal(x, b)),
-        (Constraint::Min(a), Constraint::Max(b)) | (Constraint::Max(b), Constraint::Min(a)) => a.cmp_value(*b).is_gt(),
-        (Constraint::All(all), b) => all.iter().any(|a| excludes(a, b)),
-        _ => false,
-    }
-}
-
-/// Constraints that hold for nothing at all.
-fn nothing_satisfies(a: &Constraint) -> bool {
-    match a {
-        Constraint::OneOf(of) => of.is_empty(),
-        Constraint::One(of) => of.iter().all(nothing_satisfies),
-        _ => false,
-    }
-}
-
-/// Whether a constant satisfies a constraint, for certain.
-fn satisfies(literal: &Literal, constraint: &Constraint, pool: &OpenPool) -> bool {
-    let mut text = String::new();
-    write(literal, &mut text);
-    match Json::parse(text.as_bytes(), usize::MAX, 512) {
-        Ok(json) => matches(constraint, Some(json), pool).unwrap_or(false),
-        Err(_) => false,
-    }
-}
-
-fn same_literal(a: &Literal, b: &Literal) -> bool {
-    match (a, b) {
-        (Literal::Number(a), Literal::Number(b)) => a.cmp_value(*b).is_eq(),
-        (a, b) => a == b,
-    }
-}
-
-fn write(literal: &Literal, out: &mut String) {
-    use placet_model::json::write_string;
-    use std::fmt::Write as _;
+/// Whether the constant's strings are the NFC of themselves only: ASCII without the three characters that others
+/// (U+212A, U+1FEF, U+037E) normalise to.
+fn has_one_spelling(literal: &Literal) -> bool {
     match literal {
-        Literal::Null => out.push_str("null"),
-        Literal::Bool(b) => {
-            let _ = write!(out, "{b}");
+        Literal::String(s) => s.is_ascii() && !s.contains(['K', '`', ';']),
+        Literal::List(items) => items.iter().all(has_one_spelling),
+        Literal::Map(members) => members.iter().all(|(_, item)| has_one_spelling(item)),
+        Literal::Null | Literal::Bool(_) | Literal::Number(_) => true,
+    }
+}
+
+/// The constant as JSON.
+fn write(literal: &Literal, out: &mut String) {
+    use std::fmt::Write as _;
+    let _ = match literal {
+        Literal::Null => write!(out, "null"),
+        Literal::Bool(b) => write!(out, "{b}"),
+        Literal::Number(Number::Int(i)) => write!(out, "{i}"),
+        Literal::Number(Number::Uint(u)) => write!(out, "{u}"),
+        Literal::Number(Number::Double(d)) => write!(out, "{d:e}"),
+        Literal::String(s) => {
+            placet_model::json::write_string(out, s);
+            Ok(())
         }
-        Literal::Number(placet_model::Number::Int(i)) => {
-            let _ = write!(out, "{i}");
-        }
-        Literal::Number(placet_model::Number::Uint(u)) => {
-            let _ = write!(out, "{u}");
-        }
-        Literal::Number(placet_model::Number::Double(d)) => {
-            let _ = write!(out, "{d:e}");
-        }
-        Literal::String(s) => write_string(out, s),
-        Literal::List(of) => {
-            out.push('[');
-            for (n, item) in of.iter().enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
+        Literal::List(items) => {
+            for (n, item) in items.iter().enumerate() {
+                out.push(if n == 0 { '[' } else { ',' });
                 write(item, out);
             }
-            out.push(']');
+            write!(out, "{}", if items.is_empty() { "[]" } else { "]" })
         }
-        Literal::Map(of) => {
-            out.push('{');
-            for (n, (name, item)) in of.iter().enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
-                write_string(out, name);
+        Literal::Map(members) => {
+            for (n, (name, item)) in members.iter().enumerate() {
+                out.push(if n == 0 { '{' } else { ',' });
+                placet_model::json::write_string(out, name);
                 out.push(':');
                 write(item, out);
             }
-            out.push('}');
+            write!(out, "{}", if members.is_empty() { "{}" } else { "}" })
         }
-    }
-}
-
-fn is_literal(text: &str) -> bool {
-    !text.contains(['*', '?', '\\'])
-}
-
-fn literal_prefix(pattern: &str) -> &str {
-    pattern.split(['*', '?', '\\']).next().unwrap_or("")
-}
-
-/// Lists in which nothing stands for everything.
-fn listed<T: PartialEq>(a: &[T], b: &[T]) -> bool {
-    b.is_empty() || (!a.is_empty() && a.iter().all(|x| b.contains(x)))
-}
-
-fn hosts(a: &[String], b: &[String]) -> bool {
-    let patterns = || b.iter().map(String::as_str);
-    let inside = |x: &String| match x.strip_prefix('*') {
-        // `*.a.example` is within `*.example`, and within itself.
-        Some(suffix) => patterns().any(|y| y.strip_prefix('*').is_some_and(|wider| suffix.ends_with(wider))),
-        None => is_one_of(x, patterns()),
     };
-    b.is_empty() || (!a.is_empty() && a.iter().all(inside))
 }
