@@ -296,3 +296,33 @@ pub struct Automaton {
     /// `regex_automata::dfa::sparse::DFA` bytes, little endian.
     pub dfa: Box<[u8]>,
 }
+
+impl Node {
+    /// Calls `visit` with each operand, which it may change.
+    pub fn operands_mut(&mut self, visit: &mut dyn FnMut(&mut NodeId)) {
+        match self {
+            Node::Const(_)
+            | Node::Load(_)
+            | Node::LoadDouble(_)
+            | Node::HasPath(_)
+            | Node::OptPath(_)
+            | Node::Local(_) => {}
+            Node::Select { of, .. } | Node::Has { of, .. } | Node::OptSelect { of, .. } => visit(of),
+            Node::Index { of, index } | Node::OptIndex { of, index } => [of, index].into_iter().for_each(visit),
+            Node::And(a, b) | Node::Or(a, b) => [a, b].into_iter().for_each(visit),
+            Node::Cond(c, a, b) => [c, a, b].into_iter().for_each(visit),
+            Node::Call { args, .. } => args.iter_mut().for_each(visit),
+            Node::List(elements) => elements.iter_mut().for_each(|(element, _)| visit(element)),
+            Node::Map(entries) => entries.iter_mut().for_each(|(key, value, _)| {
+                visit(key);
+                visit(value);
+            }),
+            Node::Bind { init, body, .. } => [init, body].into_iter().for_each(visit),
+            Node::Fold { range, filter, transform, .. } => {
+                visit(range);
+                filter.iter_mut().chain(transform).for_each(visit);
+            }
+            Node::OptMap { of, transform, .. } => [of, transform].into_iter().for_each(visit),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand, each with an `Args` struct and a `run` function.
 
 pub mod completions;
+pub mod eval;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -27,12 +28,14 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Completions(completions::Args),
+    Eval(eval::Args),
 }
 
 impl Command {
-    fn run(self, _out: &Output) -> Exit {
+    fn run(self, out: &Output) -> Exit {
         match self {
             Command::Completions(args) => completions::run(&args),
+            Command::Eval(args) => eval::run(&args, out),
         }
     }
 }
