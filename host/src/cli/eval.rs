@@ -94,7 +94,9 @@ impl<'a> Env<'a> for Vars {
         let Root::Free(index) = root else {
             return Err(EvalError::new(ErrorKind::Missing, "there is no such variable"));
         };
-        let mut value = self.values.get(index as usize).cloned().unwrap_or(Value::Null);
+        let mut value = self.values.get(index as usize).cloned().ok_or_else(|| {
+            EvalError::new(ErrorKind::Missing, "a variable or function that the expression names does not exist")
+        })?;
         for field in fields {
             value = match &value {
                 Value::Map(map) => map.field(field).cloned().ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand, each with an `Args` struct and a `run` function.
 
+pub mod check;
 pub mod completions;
 pub mod eval;
 
@@ -27,6 +28,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Completions(completions::Args),
     Eval(eval::Args),
 }
@@ -34,6 +36,7 @@ enum Command {
 impl Command {
     fn run(self, out: &Output) -> Exit {
         match self {
+            Command::Check(args) => check::run(&args, out),
             Command::Completions(args) => completions::run(&args),
             Command::Eval(args) => eval::run(&args, out),
         }

@@ -32,6 +32,8 @@ pub enum Kind {
     Map(Vec<(Expr, Expr, bool)>),
     Bind { name: String, init: Box<Expr>, body: Box<Expr> },
     Fold { kind: Fold, range: Box<Expr>, vars: Vec<String>, filter: Option<Box<Expr>>, transform: Option<Box<Expr>> },
+    /// A function that does not exist: an error in a policy, an evaluation error in `placet eval`.
+    Unknown { message: String, help: Option<String> },
     OptMap { of: Box<Expr>, var: String, transform: Box<Expr>, flat: bool },
 }
 

@@ -142,6 +142,9 @@ impl Lowering<'_> {
             Kind::Fold { kind, range, vars, filter, transform } => {
                 self.fold(*kind, range, vars, filter.as_deref(), transform.as_deref())
             }
+            Kind::Unknown { message, help } => {
+                (self.undeclared(CelError::new(expr.span.clone(), message.clone()).help(help.clone())), Ty::Dyn)
+            }
             Kind::OptMap { of, var, transform, flat } => {
                 let (of, ty) = self.expr(of);
                 let inner = if let Ty::Optional(inner) = ty { *inner } else { Ty::Dyn };
@@ -285,8 +288,18 @@ impl Lowering<'_> {
         };
         let locals = self.scope.iter().map(|(name, ..)| name.as_str());
         let help = did_you_mean(root, candidates.into_iter().chain(locals));
-        self.error(CelError::new(span, format!("there is no variable `{root}`")).help(help));
-        Some((self.constant(Constant::Null), Ty::Dyn))
+        let error = CelError::new(span, format!("there is no variable `{root}`")).help(help);
+        Some((self.undeclared(error), Ty::Dyn))
+    }
+
+    /// A name that does not exist: an error in a policy; in `placet eval`, where types are not checked, one that
+    /// only counts when the name is evaluated.
+    fn undeclared(&mut self, error: CelError) -> NodeId {
+        if self.checked() {
+            self.error(error);
+        }
+        let path = self.pool.path(Path { root: Root::Free(u32::MAX), fields: Vec::new() });
+        self.push(Node::Load(path))
     }
 
     fn has(&mut self, of: &Expr, field: &str) -> (NodeId, Ty) {

@@ -275,7 +275,7 @@ impl Reader<'_> {
         let mut found = Function::TABLE.iter().filter(|(_, style, spelled, ..)| wanted(*style, spelled)).collect::<Vec<_>>();
         found.sort_by_key(|(_, _, spelled, ..)| !is_namespaced(spelled));
         let Some((function, _, spelled, least, most)) = found.first().copied().copied() else {
-            return self.unknown_function(name, full.as_deref(), target.is_some(), span);
+            return unknown_function(name, full.as_deref(), target.is_some());
         };
         let mut all: Vec<Expr> = Vec::new();
         if !is_namespaced(spelled) {
@@ -289,15 +289,15 @@ impl Reader<'_> {
         }
         Kind::Call(function, all)
     }
+}
 
-    fn unknown_function(&mut self, name: &str, full: Option<&str>, method: bool, span: &Range<usize>) -> Kind {
-        let names = Function::TABLE.iter().filter(|(_, style, ..)| *style != Style::Operator).map(|(_, _, n, ..)| *n);
-        let macros = ["has", "all", "exists", "exists_one", "map", "filter", "transformList", "transformMap", "sortBy"];
-        let names = names.chain(macros);
-        let help = did_you_mean(full.unwrap_or(name), names.clone()).or_else(|| did_you_mean(name, names));
-        let kind = if method { "method" } else { "function" };
-        self.fail(CelError::new(span.clone(), format!("there is no {kind} `{name}`")).help(help))
-    }
+fn unknown_function(name: &str, full: Option<&str>, method: bool) -> Kind {
+    let names = Function::TABLE.iter().filter(|(_, style, ..)| *style != Style::Operator).map(|(_, _, n, ..)| *n);
+    let macros = ["has", "all", "exists", "exists_one", "map", "filter", "transformList", "transformMap", "sortBy"];
+    let names = names.chain(macros);
+    let help = did_you_mean(full.unwrap_or(name), names.clone()).or_else(|| did_you_mean(name, names));
+    let kind = if method { "method" } else { "function" };
+    Kind::Unknown { message: format!("there is no {kind} `{name}`"), help }
 }
 
 fn constant(literal: &LiteralValue) -> Constant {
