@@ -10,6 +10,8 @@
 )]
 
 mod check;
+#[cfg(feature = "pem")]
+pub mod pem;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use placet_engine::PolicySet;

@@ -2,7 +2,11 @@
 
 pub mod check;
 pub mod completions;
+pub mod decide;
 pub mod eval;
+pub mod inspect;
+pub mod keygen;
+pub mod policy;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -11,7 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// Runtime authorization of AI agents' tool calls.
 #[derive(Debug, Parser)]
-#[command(name = "placet", version, about, after_help = EXIT_CODES, subcommand_required = true)]
+#[command(name = "placet", version, after_help = EXIT_CODES, subcommand_required = true)]
 pub struct Cli {
     #[command(flatten)]
     style: Style,
@@ -30,7 +34,10 @@ Exit codes:
 enum Command {
     Check(check::Args),
     Completions(completions::Args),
+    Decide(decide::Args),
     Eval(eval::Args),
+    Inspect(inspect::Args),
+    Keygen(keygen::Args),
 }
 
 impl Command {
@@ -38,7 +45,10 @@ impl Command {
         match self {
             Command::Check(args) => check::run(&args, out),
             Command::Completions(args) => completions::run(&args),
+            Command::Decide(args) => decide::run(&args, out),
             Command::Eval(args) => eval::run(&args, out),
+            Command::Inspect(args) => inspect::run(&args, out),
+            Command::Keygen(args) => keygen::run(&args, out),
         }
     }
 }

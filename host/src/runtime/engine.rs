@@ -83,7 +83,7 @@ fn config(budget: &Budget) -> Config {
     let instances = u32::try_from(budget.instances.saturating_mul(2)).unwrap_or(u32::MAX);
     let mut pooling = PoolingAllocationConfig::new();
     pooling.total_component_instances(instances).total_core_instances(instances).total_memories(instances);
-    pooling.total_tables(instances).max_unused_warm_slots(0).max_memory_size(budget.memory);
+    pooling.total_tables(instances).max_unused_warm_slots(0);
     pooling.max_core_instances_per_component(4).max_memories_per_component(1).max_tables_per_component(2);
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));

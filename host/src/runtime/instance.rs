@@ -9,7 +9,6 @@ use wasmtime::{ResourceLimiter, Store, Trap};
 use super::convert;
 use super::engine::{Component, ticks};
 
-#[expect(missing_docs, reason = "generated; the WIT file documents it")]
 pub(super) mod bindings {
     wasmtime::component::bindgen!({ path: "../wit", world: "policy" });
 }
