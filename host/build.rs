@@ -25,7 +25,9 @@ fn main() {
             guest::build(root, &target.join("guest"))
         }
     };
-    match component.and_then(|c| std::fs::write(out.join("policy.component.wasm"), c).map_err(|e| e.to_string())) {
+    match component
+        .and_then(|c| std::fs::write(out.join("policy.component.wasm"), c).map_err(|e| e.to_string()))
+    {
         Ok(()) => {}
         Err(error) => {
             for line in error.lines() {

@@ -57,11 +57,31 @@ fn compile(root: &Path, target_dir: &Path) -> Result<PathBuf, String> {
 /// What cargo and its user say about the outer build, and what must not reach the guest's.
 fn is_of_outer_build(name: &str) -> bool {
     const EXACT: &[&str] = &[
-        "RUSTC", "RUSTDOC", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "TARGET", "HOST", "OUT_DIR", "OPT_LEVEL", "PROFILE",
-        "DEBUG", "NUM_JOBS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_PRIMARY_PACKAGE",
+        "RUSTC",
+        "RUSTDOC",
+        "RUSTFLAGS",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "TARGET",
+        "HOST",
+        "OUT_DIR",
+        "OPT_LEVEL",
+        "PROFILE",
+        "DEBUG",
+        "NUM_JOBS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_TARGET",
+        "CARGO_PRIMARY_PACKAGE",
     ];
-    const PREFIXES: &[&str] =
-        &["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_PROFILE_", "CARGO_BUILD_", "DEP_"];
+    const PREFIXES: &[&str] = &[
+        "CARGO_CFG_",
+        "CARGO_FEATURE_",
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_PROFILE_",
+        "CARGO_BUILD_",
+        "DEP_",
+    ];
     EXACT.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

@@ -2,8 +2,8 @@
 //! catches a bundle that was never a compiler's.
 
 use placet_cel::Program;
-use placet_engine::policy::{Count, Per};
 use placet_engine::PolicySet;
+use placet_engine::policy::{Count, Per};
 
 pub(super) fn is_sound(set: &PolicySet) -> bool {
     let file = |n: u32| (n as usize) < set.files.len();
@@ -12,7 +12,10 @@ pub(super) fn is_sound(set: &PolicySet) -> bool {
     let owners = set.tools.iter().map(|t| t.file).chain(set.limits.iter().map(|l| l.file));
     let owners = owners.chain(set.remember.iter().map(|r| r.file)).chain(set.results.iter().map(|r| r.file));
     let owners = owners.chain(set.roles.iter().map(|r| r.file)).chain(set.actors.iter().map(|a| a.file));
-    files && rules && owners.into_iter().all(file) && programs(set).all(|program| program.is_well_formed(&set.pool))
+    files
+        && rules
+        && owners.into_iter().all(file)
+        && programs(set).all(|program| program.is_well_formed(&set.pool))
 }
 
 fn programs(set: &PolicySet) -> impl Iterator<Item = &Program> {
@@ -24,7 +27,10 @@ fn programs(set: &PolicySet) -> impl Iterator<Item = &Program> {
             Count::Charges { cost, settle } => [cost.as_ref(), settle.as_ref()],
             Count::Denied | Count::Identical => [None, None],
         };
-        let per = limit.per.iter().filter_map(|per| if let Per::Expr(program) = per { Some(program) } else { None });
+        let per = limit
+            .per
+            .iter()
+            .filter_map(|per| if let Per::Expr(program) = per { Some(program) } else { None });
         counted.into_iter().flatten().chain(per)
     });
     rules.chain(tools).chain(remember).chain(limits)

@@ -133,7 +133,8 @@ struct Parts<'a> {
 
 fn split(bytes: &[u8]) -> Result<Parts<'_>, BundleError> {
     let short = BundleError::Damaged("it is too short");
-    let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Damaged("it does not begin like a policy bundle"))?;
+    let rest =
+        bytes.strip_prefix(MAGIC).ok_or(BundleError::Damaged("it does not begin like a policy bundle"))?;
     let (&version, rest) = rest.split_first().ok_or(short)?;
     if version != FORMAT {
         return Err(BundleError::Version(version));

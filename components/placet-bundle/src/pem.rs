@@ -1,7 +1,9 @@
 //! Ed25519 keys as people keep them: PKCS#8 and SubjectPublicKeyInfo (RFC 8410) in PEM (RFC 7468).
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
+};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
 /// The text is not an Ed25519 key of the kind that was asked for.

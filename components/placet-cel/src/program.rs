@@ -308,7 +308,9 @@ impl Node {
             | Node::OptPath(_)
             | Node::Local(_) => {}
             Node::Select { of, .. } | Node::Has { of, .. } | Node::OptSelect { of, .. } => visit(of),
-            Node::Index { of, index } | Node::OptIndex { of, index } => [of, index].into_iter().for_each(visit),
+            Node::Index { of, index } | Node::OptIndex { of, index } => {
+                [of, index].into_iter().for_each(visit)
+            }
             Node::And(a, b) | Node::Or(a, b) => [a, b].into_iter().for_each(visit),
             Node::Cond(c, a, b) => [c, a, b].into_iter().for_each(visit),
             Node::Call { args, .. } => args.iter_mut().for_each(visit),

@@ -78,7 +78,8 @@ impl Guest for Component {
 
     fn list_tools(call: Vec<u8>, facts: Facts, tools: Vec<String>) -> Vec<Visibility> {
         let listed = PDP.with(|cell| cell.borrow().list_tools(&call, &borrow(&facts), &tools));
-        let convert = |placet_pdp::Visibility { tool, visible, guidance }| Visibility { tool, visible, guidance };
+        let convert =
+            |placet_pdp::Visibility { tool, visible, guidance }| Visibility { tool, visible, guidance };
         listed.into_iter().map(convert).collect()
     }
 }

@@ -25,7 +25,10 @@ use crate::{scope, select};
 pub fn decide(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>) -> Decision {
     let refuse = |code, reason: &str| Decision { delta: at(call), ..Decision::deny(code, reason, "") };
     if !call.grants.is_empty() {
-        return refuse(Code::GrantUnverified, "The call carries grants, and this decision point cannot verify any.");
+        return refuse(
+            Code::GrantUnverified,
+            "The call carries grants, and this decision point cannot verify any.",
+        );
     }
     let files = match select::files(set, call) {
         None => return refuse(Code::NoPolicy, "The tenant is not known."),

@@ -58,7 +58,9 @@ impl<'a> CallEnv<'a> {
 
     fn path(&self, path: u32) -> Result<&'a Path, EvalError> {
         let found = self.pool.pool().paths.get(path as usize);
-        found.ok_or_else(|| EvalError::new(ErrorKind::Program, "the policy names a path that it does not have"))
+        found.ok_or_else(|| {
+            EvalError::new(ErrorKind::Program, "the policy names a path that it does not have")
+        })
     }
 
     fn resolve(&self, root: Root, fields: &'a [Box<str>]) -> Result<Value<'a>, EvalError> {
@@ -76,7 +78,9 @@ impl<'a> CallEnv<'a> {
             Root::User => principal(call.user.as_ref().ok_or_else(|| absent("user"))?, "user", fields, true),
             Root::Chain => plain(strings(&call.chain), "chain", fields),
             Root::Tenant => plain(text(&call.tenant), "tenant", fields),
-            Root::Project => plain(text(call.project.as_ref().ok_or_else(|| absent("project"))?), "project", fields),
+            Root::Project => {
+                plain(text(call.project.as_ref().ok_or_else(|| absent("project"))?), "project", fields)
+            }
             Root::Env => plain(text(call.env.as_ref().ok_or_else(|| absent("env"))?), "env", fields),
             Root::Session => {
                 let id = text(call.session.as_ref().ok_or_else(|| absent("session"))?);
@@ -161,7 +165,9 @@ impl<'a> Env<'a> for CallEnv<'a> {
         }
         match self.resolve(path.root, &path.fields) {
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::Missing => self.resolve(path.root, parent).map(|_| false),
+            Err(error) if error.kind() == ErrorKind::Missing => {
+                self.resolve(path.root, parent).map(|_| false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -174,7 +180,9 @@ impl<'a> Env<'a> for CallEnv<'a> {
             _ => Err(wrong()),
         };
         match (function, args) {
-            (Function::SessionHas, [of]) => Ok(Value::Bool(state.events(name(of)?.as_str(), None, now).next().is_some())),
+            (Function::SessionHas, [of]) => {
+                Ok(Value::Bool(state.events(name(of)?.as_str(), None, now).next().is_some()))
+            }
             (Function::SessionHas, [of, key]) => {
                 let key = memory_key(key)?;
                 Ok(Value::Bool(state.events(name(of)?.as_str(), Some(&key), now).next().is_some()))
@@ -202,7 +210,9 @@ impl<'a> Env<'a> for CallEnv<'a> {
 /// The canonical form of a memory's key: equal keys, equal text.
 pub fn memory_key(value: &Value<'_>) -> Result<String, EvalError> {
     let key = value.canonical_key();
-    key.ok_or_else(|| EvalError::new(ErrorKind::Type, "a memory's key must be a string, a number or a boolean"))
+    key.ok_or_else(|| {
+        EvalError::new(ErrorKind::Type, "a memory's key must be a string, a number or a boolean")
+    })
 }
 
 fn count<'e>(events: impl Iterator<Item = &'e crate::session::Event>, now: i128, window: i128) -> i64 {

@@ -131,7 +131,8 @@ impl<'a> Layer<'a> {
             Verdict::Deny if self.by_default() => &self.lame,
             Verdict::Deny => &self.deny,
         };
-        let mut names: Vec<String> = hits.iter().map(|hit| format!("{}/{}", self.name, hit.rule.id)).collect();
+        let mut names: Vec<String> =
+            hits.iter().map(|hit| format!("{}/{}", self.name, hit.rule.id)).collect();
         if verdict == Verdict::Deny && self.scope.is_some() {
             names.push(format!("{}/roles", self.name));
         }
@@ -142,7 +143,8 @@ impl<'a> Layer<'a> {
     fn code(&self, verdict: Verdict) -> Code {
         let plain = |hits: &[Hit<'_>]| hits.iter().any(|hit| hit.error.is_none());
         let broken = |hits: &[Hit<'_>]| {
-            let unavailable = |hit: &Hit<'_>| matches!(&hit.error, Some(e) if e.kind() == ErrorKind::Unavailable);
+            let unavailable =
+                |hit: &Hit<'_>| matches!(&hit.error, Some(e) if e.kind() == ErrorKind::Unavailable);
             if hits.iter().all(unavailable) { Code::StateUnavailable } else { Code::ConditionError }
         };
         match verdict {
@@ -218,10 +220,14 @@ pub(crate) fn combine(cx: &Context<'_>, layers: &[Layer<'_>]) -> (Ruling, Vec<Sh
     };
     for layer in deciding {
         match verdict {
-            Verdict::Escalate => ruling.approvals.extend(layer.escalate.iter().map(|hit| {
-                approval(&format!("{}/{}", layer.name, hit.rule.id), hit.rule.approval.as_ref())
-            })),
-            Verdict::Allow => ruling.obligations.extend(layer.allow.iter().flat_map(|h| h.rule.obligations.clone())),
+            Verdict::Escalate => {
+                ruling.approvals.extend(layer.escalate.iter().map(|hit| {
+                    approval(&format!("{}/{}", layer.name, hit.rule.id), hit.rule.approval.as_ref())
+                }))
+            }
+            Verdict::Allow => {
+                ruling.obligations.extend(layer.allow.iter().flat_map(|h| h.rule.obligations.clone()))
+            }
             Verdict::Deny => {}
         }
     }
@@ -264,7 +270,9 @@ fn standard(code: Code, tool: &str) -> String {
         Code::Denied => format!("Policy denies this call of `{tool}`."),
         Code::DefaultDeny => format!("No rule of the policy allows this call of `{tool}`."),
         Code::ApprovalRequired => format!("A person must approve this call of `{tool}`."),
-        Code::ScopeDenied => format!("The agent, its user or an actor between them may not do this with `{tool}`."),
+        Code::ScopeDenied => {
+            format!("The agent, its user or an actor between them may not do this with `{tool}`.")
+        }
         _ => format!("This call of `{tool}` cannot be decided safely."),
     }
 }

@@ -18,11 +18,11 @@ mod list;
 pub mod matching;
 mod memory;
 pub mod policy;
+mod residual;
 mod scope;
 mod select;
 pub mod session;
 pub mod window;
-mod residual;
 
 pub use decide::decide;
 pub use list::{Visibility, visibility};

@@ -120,12 +120,15 @@ pub fn charge(
             return;
         }
         match &facts.answer {
-            Answer::Exceeded(limits) if limits.contains(&name) => exceed(limit, &name, state.as_mut(), decision),
+            Answer::Exceeded(limits) if limits.contains(&name) => {
+                exceed(limit, &name, state.as_mut(), decision)
+            }
             Answer::Unavailable if cx.call.stage == Stage::Call && !limit.allow_if_unavailable => {
                 unavailable(cx.set, limit, decision);
             }
             Answer::Unavailable if cx.call.stage == Stage::Call => {
-                decision.reason = format!("{} The store was out of reach, and `{name}` allows that.", decision.reason);
+                decision.reason =
+                    format!("{} The store was out of reach, and `{name}` allows that.", decision.reason);
             }
             _ => {}
         }

@@ -85,7 +85,9 @@ impl<'a> Context<'a> {
         match (args, self.holds(rule.when.as_ref())) {
             (_, Ok(false)) => Match::No,
             (Ok(_), Ok(true)) => Match::Yes,
-            (Err(a), Err(b)) if b.kind() == ErrorKind::Unknown => Match::Error(if a.kind() == b.kind() { a } else { b }),
+            (Err(a), Err(b)) if b.kind() == ErrorKind::Unknown => {
+                Match::Error(if a.kind() == b.kind() { a } else { b })
+            }
             (Err(error), _) | (Ok(_), Err(error)) => Match::Error(error),
         }
     }

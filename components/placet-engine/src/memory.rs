@@ -32,7 +32,13 @@ pub fn remember<'a>(
             (SessionView::None, _) => continue,
             _ if remember.allow_if_unavailable => continue,
             _ => {
-                deny(cx, remember, decision, Code::StateUnavailable, "State that the policy needs is unavailable.");
+                deny(
+                    cx,
+                    remember,
+                    decision,
+                    Code::StateUnavailable,
+                    "State that the policy needs is unavailable.",
+                );
                 continue;
             }
         };
@@ -78,19 +84,15 @@ pub fn oblige(cx: &Context<'_>, files: &[u32], buckets: &[&Bucket], decision: &m
     }
     let of = &mut decision.obligations;
     // Of several caps the smallest is the one to keep to.
-    let cap = of.iter().filter_map(|o| if let Obligation::CapRows { max } = o { Some(*max) } else { None }).min();
+    let cap =
+        of.iter().filter_map(|o| if let Obligation::CapRows { max } = o { Some(*max) } else { None }).min();
     of.retain(|o| !matches!(o, Obligation::CapRows { max } if Some(*max) != cap));
     of.sort();
     of.dedup();
 }
 
 /// Asks for the session's new state, when it has changed. One that does not fit denies the call.
-pub fn store(
-    cx: &Context<'_>,
-    view: SessionView<'_>,
-    state: Option<SessionState>,
-    decision: &mut Decision,
-) {
+pub fn store(cx: &Context<'_>, view: SessionView<'_>, state: Option<SessionState>, decision: &mut Decision) {
     let (SessionView::Known(before, now), Some(state)) = (view, state) else { return };
     if *before == state {
         return;

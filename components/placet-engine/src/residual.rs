@@ -1,8 +1,8 @@
 //! What is left of a condition when everything that is known has been filled in, as text.
 
 use placet_cel::function::Style;
-use placet_cel::program::{Fold, Path};
 use placet_cel::program::Constant;
+use placet_cel::program::{Fold, Path};
 use placet_cel::{Budget, Function, Node, NodeId, Program, Root, Value, constant_value, eval_node};
 
 use crate::matching::Context;
@@ -59,9 +59,13 @@ impl<'a> Residual<'_, 'a> {
             _ => "?",
         };
         match node {
-            Node::Const(c) => {
-                self.cx.pool.constant(*c).ok().and_then(|c| constant(&constant_value(c, &mut Budget::new(1_000, 1 << 14)).ok()?)).unwrap_or_else(|| "…".to_owned())
-            }
+            Node::Const(c) => self
+                .cx
+                .pool
+                .constant(*c)
+                .ok()
+                .and_then(|c| constant(&constant_value(c, &mut Budget::new(1_000, 1 << 14)).ok()?))
+                .unwrap_or_else(|| "…".to_owned()),
             Node::Load(path) | Node::LoadDouble(path) => self.path(*path),
             Node::HasPath(path) => format!("has({})", self.path(*path)),
             Node::OptPath(path) => format!("optional {}", self.path(*path)),

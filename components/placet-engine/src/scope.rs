@@ -17,7 +17,8 @@ pub fn permits(set: &PolicySet, files: &[u32], call: &Call<'_>, scope: &str) -> 
     }
     let held = |names: &[std::borrow::Cow<'_, str>]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
     let agent = may(&roles, &held(&call.agent.roles), &[], scope);
-    let user = call.user.as_ref().is_none_or(|user| may(&roles, &held(&user.roles), &held(&user.scopes), scope));
+    let user =
+        call.user.as_ref().is_none_or(|user| may(&roles, &held(&user.roles), &held(&user.scopes), scope));
     let chain = call.chain.iter().all(|actor| {
         let mut names = Vec::new();
         for known in set.actors.iter().filter(|a| files.contains(&a.file) && *a.id == **actor) {

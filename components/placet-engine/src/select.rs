@@ -28,7 +28,8 @@ pub fn selects(selector: &Selector, call: &Call<'_>) -> bool {
 }
 
 fn one_of(globs: &[String], value: Option<&str>) -> bool {
-    globs.is_empty() || value.is_some_and(|value| globs.iter().any(|g| glob::matches(value, g).unwrap_or(false)))
+    globs.is_empty()
+        || value.is_some_and(|value| globs.iter().any(|g| glob::matches(value, g).unwrap_or(false)))
 }
 
 fn principal(selector: &PrincipalSelector, who: Option<&Principal<'_>>) -> bool {

@@ -87,7 +87,8 @@ fn decide(service: &DecisionService, input: &[u8], output: &mut impl Write) -> s
 
 /// The calls of an input: one JSON value, however it is broken into lines, or one value on each line.
 fn calls(input: &[u8]) -> Vec<&[u8]> {
-    let lines: Vec<&[u8]> = input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()).collect();
+    let lines: Vec<&[u8]> =
+        input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()).collect();
     match lines.as_slice() {
         [first, second, ..] if is_one(input) || (breaks_off(first) && !second.starts_with(b"{")) => {
             vec![input.trim_ascii()]

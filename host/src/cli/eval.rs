@@ -72,7 +72,8 @@ fn one(line: &[u8], typed: bool) -> Result<Json, String> {
         }
     }
     let compiled = compile(expr, &Names::Free(names), &mut builder).map_err(|errors| {
-        let messages: Vec<String> = errors.iter().map(|e| format!("{} (at {})", e.message, e.span.start)).collect();
+        let messages: Vec<String> =
+            errors.iter().map(|e| format!("{} (at {})", e.message, e.span.start)).collect();
         messages.join("; ")
     })?;
     let pool = builder.finish();
@@ -95,7 +96,10 @@ impl<'a> Env<'a> for Vars {
             return Err(EvalError::new(ErrorKind::Missing, "there is no such variable"));
         };
         let mut value = self.values.get(index as usize).cloned().ok_or_else(|| {
-            EvalError::new(ErrorKind::Missing, "a variable or function that the expression names does not exist")
+            EvalError::new(
+                ErrorKind::Missing,
+                "a variable or function that the expression names does not exist",
+            )
         })?;
         for field in fields {
             value = match &value {
@@ -212,7 +216,9 @@ fn to_typed(value: &Value<'_>) -> Result<Json, String> {
             }
             json!({ "t": "map", "v": pairs })
         }
-        Value::Timestamp(t) => json!({ "t": "timestamp", "seconds": t.seconds.to_string(), "nanos": t.nanos }),
+        Value::Timestamp(t) => {
+            json!({ "t": "timestamp", "seconds": t.seconds.to_string(), "nanos": t.nanos })
+        }
         Value::Duration(d) => json!({
             "t": "duration",
             "seconds": (d.nanos / 1_000_000_000).to_string(),
@@ -220,7 +226,10 @@ fn to_typed(value: &Value<'_>) -> Result<Json, String> {
         }),
         Value::Type(t) => of("type", t.name().to_owned()),
         Value::Optional(_) | Value::Ip(_) | Value::Cidr(_) => {
-            return Err(format!("a value of type `{}` cannot be written; convert it first", value.type_of().name()));
+            return Err(format!(
+                "a value of type `{}` cannot be written; convert it first",
+                value.type_of().name()
+            ));
         }
     })
 }

@@ -10,7 +10,6 @@ use crate::runtime::Trust;
 /// The policy that a command decides by.
 #[derive(Debug, clap::Args)]
 pub struct PolicyArgs {
-    /// A policy bundle
     #[arg(long = "policy", value_name = "PATH")]
     path: PathBuf,
     #[command(flatten)]

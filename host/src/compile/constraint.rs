@@ -11,8 +11,30 @@ use super::reader::Reader;
 use super::yaml::{Node, Value};
 
 const KINDS: &[&str] = &[
-    "equals", "one_of", "not_one_of", "min", "max", "min_length", "max_length", "prefix", "suffix", "glob", "regex",
-    "contains", "subset_of", "each", "cidr", "email", "url", "path", "shape", "all", "one", "none", "absent", "any",
+    "equals",
+    "one_of",
+    "not_one_of",
+    "min",
+    "max",
+    "min_length",
+    "max_length",
+    "prefix",
+    "suffix",
+    "glob",
+    "regex",
+    "contains",
+    "subset_of",
+    "each",
+    "cidr",
+    "email",
+    "url",
+    "path",
+    "shape",
+    "all",
+    "one",
+    "none",
+    "absent",
+    "any",
 ];
 
 /// The named members of an object and their constraints.
@@ -45,7 +67,12 @@ fn member(reader: &mut Reader, ty: &Ty, name: &str, span: &Range<usize>) -> Ty {
                     let known: Vec<&str> = object.fields.keys().map(String::as_str).collect();
                     let help = did_you_mean(name, known.iter().copied())
                         .or_else(|| Some(format!("the schema has {}", known.join(", "))));
-                    reader.error("unknown-argument", span, format!("the tool has no argument `{name}`"), help);
+                    reader.error(
+                        "unknown-argument",
+                        span,
+                        format!("the tool has no argument `{name}`"),
+                        help,
+                    );
                 }
                 Ty::Dyn
             }
@@ -61,7 +88,12 @@ pub fn constraint(reader: &mut Reader, pool: &mut PoolBuilder, node: &Node, ty: 
         Value::Str(word) if word == "any" => Some(Constraint::Any),
         Value::Str(word) if word == "absent" => Some(Constraint::Absent),
         Value::Map(entries) if entries.is_empty() => {
-            reader.error("empty-constraint", &node.span, "a constraint that asks for nothing", Some("write `any`".to_owned()));
+            reader.error(
+                "empty-constraint",
+                &node.span,
+                "a constraint that asks for nothing",
+                Some("write `any`".to_owned()),
+            );
             None
         }
         Value::Map(entries) => {
@@ -78,8 +110,14 @@ pub fn constraint(reader: &mut Reader, pool: &mut PoolBuilder, node: &Node, ty: 
             if all.len() == 1 { all.pop() } else { Some(Constraint::All(all)) }
         }
         _ => {
-            let help = Some("write `any`, `absent`, or a mapping such as `{max: 500}` or `{equals: …}`".to_owned());
-            reader.error("bad-constraint", &node.span, format!("{} is no constraint", node.value.kind()), help);
+            let help =
+                Some("write `any`, `absent`, or a mapping such as `{max: 500}` or `{equals: …}`".to_owned());
+            reader.error(
+                "bad-constraint",
+                &node.span,
+                format!("{} is no constraint", node.value.kind()),
+                help,
+            );
             None
         }
     }
@@ -92,7 +130,12 @@ fn contradiction(reader: &mut Reader, all: &[Constraint], span: &Range<usize>) {
     let long = all.iter().find_map(|c| if let Constraint::MaxLength(n) = c { Some(*n) } else { None });
     let numbers = min.zip(max).is_some_and(|(min, max)| min.cmp_value(max).is_gt());
     if numbers || short.zip(long).is_some_and(|(short, long)| short > long) {
-        reader.error("unreachable-rule", span, "no value can satisfy this: the least is above the most", None);
+        reader.error(
+            "unreachable-rule",
+            span,
+            "no value can satisfy this: the least is above the most",
+            None,
+        );
     }
 }
 
@@ -183,7 +226,12 @@ fn kind(
             let of = reader.list(node, &format!("`{name}`")).iter();
             let of: Vec<Constraint> = of.filter_map(|n| constraint(reader, pool, n, ty)).collect();
             if of.is_empty() {
-                reader.error("empty-constraint", &node.span, format!("`{name}` needs at least one constraint"), None);
+                reader.error(
+                    "empty-constraint",
+                    &node.span,
+                    format!("`{name}` needs at least one constraint"),
+                    None,
+                );
                 return None;
             }
             match name {
@@ -282,7 +330,8 @@ fn typed_literal(reader: &mut Reader, node: &Node, ty: &Ty) -> Option<Literal> {
         (Literal::Map(_), ty) => matches!(ty, Ty::Map(_) | Ty::Object(_)),
     };
     if !fits {
-        let message = format!("{} can never equal {}, which the schema has here", node.value.kind(), ty.name());
+        let message =
+            format!("{} can never equal {}, which the schema has here", node.value.kind(), ty.name());
         reader.error("type-error", &node.span, message, None);
         return None;
     }
@@ -298,7 +347,8 @@ fn literal(reader: &mut Reader, node: &Node) -> Option<Literal> {
         Value::Str(s) => Literal::String(normal_text(s)),
         Value::List(list) => Literal::List(list.iter().filter_map(|n| literal(reader, n)).collect()),
         Value::Map(entries) => {
-            let member = |(key, n): &(super::yaml::Key, Node)| Some((normal_text(&key.text), literal(reader, n)?));
+            let member =
+                |(key, n): &(super::yaml::Key, Node)| Some((normal_text(&key.text), literal(reader, n)?));
             let mut members: Vec<(String, Literal)> = entries.iter().filter_map(member).collect();
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             Literal::Map(members)

@@ -44,7 +44,9 @@ pub fn compile(sources: Vec<Source>) -> Outcome {
         diagnostics.extend(reader.found);
     }
     let mut set = PolicySet { layers: layers(&mut parsed), ..PolicySet::default() };
-    parsed.sort_by(|a, b| (a.layer, &a.head.name, &a.reader.source.name).cmp(&(b.layer, &b.head.name, &b.reader.source.name)));
+    parsed.sort_by(|a, b| {
+        (a.layer, &a.head.name, &a.reader.source.name).cmp(&(b.layer, &b.head.name, &b.reader.source.name))
+    });
     set.tenants = parsed.iter().filter_map(|p| p.head.tenants.clone()).reduce(|mut a, b| {
         a.extend(b);
         a.sort();
@@ -63,7 +65,13 @@ pub fn compile(sources: Vec<Source>) -> Outcome {
             shadow: file.head.shadow,
         });
     }
-    let mut builder = Builder { set, map: SourceMap::default(), pool: PoolBuilder::default(), catalogue: Vec::new(), asked: Vec::new() };
+    let mut builder = Builder {
+        set,
+        map: SourceMap::default(),
+        pool: PoolBuilder::default(),
+        catalogue: Vec::new(),
+        asked: Vec::new(),
+    };
     builder.catalogue(&mut parsed);
     let known: Vec<String> = builder.roles(&mut parsed);
     for (number, file) in (0_u32..).zip(&mut parsed) {
@@ -84,9 +92,16 @@ pub fn compile(sources: Vec<Source>) -> Outcome {
 
 fn finish(builder: Builder, mut diagnostics: Vec<Diagnostic>) -> Outcome {
     diagnostics.sort_by(|a, b| {
-        (a.severity, &a.source.name, a.span.start, a.code).cmp(&(b.severity, &b.source.name, b.span.start, b.code))
+        (a.severity, &a.source.name, a.span.start, a.code).cmp(&(
+            b.severity,
+            &b.source.name,
+            b.span.start,
+            b.code,
+        ))
     });
-    diagnostics.dedup_by(|a, b| (a.code, &a.span, &a.message, &a.source.name) == (b.code, &b.span, &b.message, &b.source.name));
+    diagnostics.dedup_by(|a, b| {
+        (a.code, &a.span, &a.message, &a.source.name) == (b.code, &b.span, &b.message, &b.source.name)
+    });
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     let Builder { mut set, map, pool, .. } = builder;
     set.pool = pool.finish();
@@ -109,8 +124,12 @@ fn layers(parsed: &mut [Parsed]) -> Vec<String> {
         match layers.iter().position(|layer| *layer == name) {
             Some(at) => file.layer = u32::try_from(at).unwrap_or(0),
             None => {
-                let help = did_you_mean(&name, layers.iter().map(String::as_str))
-                    .or_else(|| Some(format!("the layers are {}; the root file may order others with `layers:`", layers.join(", "))));
+                let help = did_you_mean(&name, layers.iter().map(String::as_str)).or_else(|| {
+                    Some(format!(
+                        "the layers are {}; the root file may order others with `layers:`",
+                        layers.join(", ")
+                    ))
+                });
                 file.reader.error("unknown-layer", &span, format!("there is no layer `{name}`"), help);
             }
         }
@@ -139,10 +158,14 @@ impl Builder {
             let Parsed { reader, root, .. } = file;
             let Value::Map(fields) = &root.value else { continue };
             for decl in head::tools(reader, fields) {
-                let twin = self.catalogue.iter().find(|(other, d)| d.name == decl.name && self.overlap(*other, number));
+                let twin = self
+                    .catalogue
+                    .iter()
+                    .find(|(other, d)| d.name == decl.name && self.overlap(*other, number));
                 if let Some((other, _)) = twin {
                     let place = self.set.files.get(*other as usize).map_or("", |f| f.name.as_str());
-                    let message = format!("the tool `{}` is described twice, here and in policy `{place}`", decl.name);
+                    let message =
+                        format!("the tool `{}` is described twice, here and in policy `{place}`", decl.name);
                     reader.error("duplicate-tool", &decl.span.clone(), message, None);
                 }
                 self.catalogue.push((number, decl));
@@ -162,7 +185,14 @@ impl Builder {
             };
             if let (Some(node), Some(parsed)) = (scope, parsed.get_mut(file as usize)) {
                 let args = ty.unwrap_or(Ty::Dyn);
-                let compiled = self.expression(&mut parsed.reader, file, &node, &[args], &[Ty::String], "a tool's scope");
+                let compiled = self.expression(
+                    &mut parsed.reader,
+                    file,
+                    &node,
+                    &[args],
+                    &[Ty::String],
+                    "a tool's scope",
+                );
                 tool.scope = compiled.map(|c| c.program);
             }
             self.set.tools.push(tool);
@@ -231,13 +261,14 @@ impl Builder {
         let one = if let [one] = args { one.clone() } else { Ty::Dyn };
         if args.len() > 1 {
             let mut first = None;
-            let right = args.iter().any(|ty| match super::cel::check(&text, &Names::Policy { args: ty.clone() }) {
-                Ok(_) => true,
-                Err(errors) => {
-                    first.get_or_insert(errors);
-                    false
-                }
-            });
+            let right =
+                args.iter().any(|ty| match super::cel::check(&text, &Names::Policy { args: ty.clone() }) {
+                    Ok(_) => true,
+                    Err(errors) => {
+                        first.get_or_insert(errors);
+                        false
+                    }
+                });
             if let (false, Some(errors)) = (right, first) {
                 reader.cel(node, &text, errors);
                 return None;
@@ -247,7 +278,8 @@ impl Builder {
             Ok(compiled) => {
                 if !expected.contains(&compiled.ty) && compiled.ty != Ty::Dyn {
                     let wanted: Vec<String> = expected.iter().map(Ty::name).collect();
-                    let message = format!("{what} must be {}, and this is {}", wanted.join(" or "), compiled.ty.name());
+                    let message =
+                        format!("{what} must be {}, and this is {}", wanted.join(" or "), compiled.ty.name());
                     reader.error("type-error", &node.span, message, None);
                     return None;
                 }
@@ -273,7 +305,12 @@ impl Builder {
                 if let Some(parsed) = parsed.get_mut(file as usize) {
                     let help = did_you_mean(&name, known.iter().map(String::as_str))
                         .or_else(|| Some(format!("add `remember: [{{on: …, as: {name}}}]`")));
-                    parsed.reader.error("unknown-memory", &span, format!("nothing is remembered as `{name}`"), help);
+                    parsed.reader.error(
+                        "unknown-memory",
+                        &span,
+                        format!("nothing is remembered as `{name}`"),
+                        help,
+                    );
                 }
             }
             if counted {

@@ -70,7 +70,8 @@ impl Diagnostic {
 
     /// For editors: file, lines and columns from 1, byte offsets, message and help.
     pub fn to_json(&self) -> serde_json::Value {
-        let ((line, column), (end_line, end_column)) = (self.place(self.span.start), self.place(self.span.end));
+        let ((line, column), (end_line, end_column)) =
+            (self.place(self.span.start), self.place(self.span.end));
         let wire = Wire {
             severity: self.severity,
             code: self.code,

@@ -29,7 +29,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(), Str
     if depth > 16 {
         return Err(format!("`{}` is nested too deeply", folder.display()));
     }
-    let entries = std::fs::read_dir(folder).map_err(|e| format!("`{}` cannot be read: {e}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).map_err(|e| format!("`{}` cannot be read: {e}", folder.display()))?;
     for entry in entries {
         let path = entry.map_err(|e| format!("`{}` cannot be read: {e}", folder.display()))?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
@@ -54,5 +55,6 @@ pub fn text(path: &Path) -> Result<String, String> {
         return Err(format!("`{shown}` is larger than {MAX_BYTES} bytes"));
     }
     let bytes = std::fs::read(path).map_err(|e| format!("`{shown}` cannot be read: {e}"))?;
-    String::from_utf8(bytes).map_err(|e| format!("`{shown}` is not valid UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|e| format!("`{shown}` is not valid UTF-8 at byte {}", e.utf8_error().valid_up_to()))
 }

@@ -12,8 +12,25 @@ use super::yaml::{Node, Value};
 
 /// Fields of a policy file.
 pub const FIELDS: &[&str] = &[
-    "policy", "layer", "layers", "tenants", "applies", "default", "mode", "bounds", "tools", "roles", "actors",
-    "rules", "remember", "limits", "results", "detectors", "require", "description", "$schema",
+    "policy",
+    "layer",
+    "layers",
+    "tenants",
+    "applies",
+    "default",
+    "mode",
+    "bounds",
+    "tools",
+    "roles",
+    "actors",
+    "rules",
+    "remember",
+    "limits",
+    "results",
+    "detectors",
+    "require",
+    "description",
+    "$schema",
 ];
 
 /// Fields that belong to later versions.
@@ -22,7 +39,6 @@ pub const LATER: &[&str] = &["detectors", "require"];
 /// A file's head.
 pub struct Head {
     pub name: String,
-    pub name_span: Range<usize>,
     pub layer: Option<(String, Range<usize>)>,
     pub layers: Option<Vec<String>>,
     pub tenants: Option<Vec<String>>,
@@ -50,33 +66,47 @@ pub fn head(reader: &mut Reader, root: &Node) -> Option<Head> {
     let fields = reader.fields(root, "a policy file", FIELDS)?;
     for later in LATER {
         if let Some((key, _)) = fields.iter().find(|(key, _)| key.text == *later) {
-            let help = Some("remove it: a policy that asks for what cannot be enforced must not compile".to_owned());
-            reader.error("unsupported", &key.span, format!("`{later}` is not supported by this version"), help);
+            let help =
+                Some("remove it: a policy that asks for what cannot be enforced must not compile".to_owned());
+            reader.error(
+                "unsupported",
+                &key.span,
+                format!("`{later}` is not supported by this version"),
+                help,
+            );
         }
     }
     let Some(policy) = get(fields, "policy") else {
         let span = root.span.start..root.span.start + 1;
-        reader.error("missing-field", &span, "the file has no `policy: NAME`", Some("give the policy a name".to_owned()));
+        reader.error(
+            "missing-field",
+            &span,
+            "the file has no `policy: NAME`",
+            Some("give the policy a name".to_owned()),
+        );
         return None;
     };
     let name = reader.string(policy, "the policy's name")?;
-    let list = |reader: &mut Reader, of: &str| get(fields, of).map(|node| {
-        reader.strings(node, of).into_iter().map(|(text, _)| text).collect::<Vec<String>>()
-    });
+    let list = |reader: &mut Reader, of: &str| {
+        get(fields, of)
+            .map(|node| reader.strings(node, of).into_iter().map(|(text, _)| text).collect::<Vec<String>>())
+    };
     let layers = list(reader, "layers");
     let tenants = list(reader, "tenants").map(|mut tenants| {
         tenants.sort();
         tenants.dedup();
         tenants
     });
-    let layer = get(fields, "layer").and_then(|n| Some((reader.string(n, "a layer's name")?, n.span.clone())));
+    let layer =
+        get(fields, "layer").and_then(|n| Some((reader.string(n, "a layer's name")?, n.span.clone())));
     let words = [("deny", true), ("inherit", false)];
-    let default = get(fields, "default").and_then(|n| Some((reader.word(n, "a default", &words)?, n.span.clone())));
+    let default =
+        get(fields, "default").and_then(|n| Some((reader.word(n, "a default", &words)?, n.span.clone())));
     let modes = [("enforce", false), ("shadow", true)];
     let shadow = get(fields, "mode").and_then(|n| reader.word(n, "a mode", &modes)).unwrap_or(false);
     let applies = get(fields, "applies").map_or_else(Selector::default, |n| selector(reader, n));
     let bounds = get(fields, "bounds").and_then(|n| bounds(reader, n));
-    Some(Head { name, name_span: policy.span.clone(), layer, layers, tenants, applies, default, shadow, bounds })
+    Some(Head { name, layer, layers, tenants, applies, default, shadow, bounds })
 }
 
 /// Which calls: the same block for files and rules.
@@ -91,7 +121,8 @@ pub fn selector(reader: &mut Reader, node: &Node) -> Selector {
         names.sort();
         names
     };
-    let (tenants, projects, envs) = (either("tenant", "tenants"), either("project", "projects"), either("env", "envs"));
+    let (tenants, projects, envs) =
+        (either("tenant", "tenants"), either("project", "projects"), either("env", "envs"));
     let mut principal = |name: &str| match get(fields, name) {
         None => PrincipalSelector::default(),
         Some(node) => {
@@ -119,7 +150,8 @@ fn bounds(reader: &mut Reader, node: &Node) -> Option<Bounds> {
         Some(value)
     };
     bounds.call_bytes = take("call_bytes", 64 << 20).unwrap_or(bounds.call_bytes);
-    bounds.call_depth = take("call_depth", 512).and_then(|n| u32::try_from(n).ok()).unwrap_or(bounds.call_depth);
+    bounds.call_depth =
+        take("call_depth", 512).and_then(|n| u32::try_from(n).ok()).unwrap_or(bounds.call_depth);
     let session = take("session_bytes", 1 << 20).and_then(|n| u32::try_from(n).ok());
     bounds.session_bytes = session.unwrap_or(bounds.session_bytes);
     bounds.steps = take("steps", 10_000_000).and_then(|n| u32::try_from(n).ok()).unwrap_or(bounds.steps);
@@ -222,7 +254,14 @@ fn imported(reader: &mut Reader, node: &Node, tools: &mut Vec<ToolDecl>) {
     });
     let json = match parsed {
         Ok(json) => json,
-        Err(error) => return reader.error("bad-import", &node.span, format!("the tools cannot be imported: {error}"), None),
+        Err(error) => {
+            return reader.error(
+                "bad-import",
+                &node.span,
+                format!("the tools cannot be imported: {error}"),
+                None,
+            );
+        }
     };
     let list = json.get("tools").or_else(|| json.get("result").and_then(|r| r.get("tools"))).unwrap_or(&json);
     let Some(list) = list.as_array() else {
@@ -251,7 +290,9 @@ fn to_json(node: &Node) -> Json {
         Value::Float(f) => Json::from(*f),
         Value::Str(s) => Json::from(s.as_str()),
         Value::List(list) => Json::Array(list.iter().map(to_json).collect()),
-        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.text.clone(), to_json(v))).collect()),
+        Value::Map(entries) => {
+            Json::Object(entries.iter().map(|(k, v)| (k.text.clone(), to_json(v))).collect())
+        }
     }
 }
 
@@ -286,7 +327,11 @@ pub fn actors(reader: &mut Reader, root: Fields<'_>, file: u32, known: &[String]
                 reader.error("unknown-role", span, format!("there is no role `{role}`"), help);
             }
         }
-        actors.push(Actor { file, id: key.text.clone(), roles: named.into_iter().map(|(role, _)| role).collect() });
+        actors.push(Actor {
+            file,
+            id: key.text.clone(),
+            roles: named.into_iter().map(|(role, _)| role).collect(),
+        });
     }
     actors.sort_by(|a, b| a.id.cmp(&b.id));
     actors

@@ -13,7 +13,12 @@ pub fn lint(builder: &Builder, readers: &mut [&mut Reader]) {
     unmentioned(builder, readers);
     if !builder.set.files.is_empty() && builder.set.files.iter().all(|f| f.shadow) {
         for reader in readers {
-            reader.warning("all-shadow", &(0..1), "every policy is in shadow mode: nothing is enforced", None);
+            reader.warning(
+                "all-shadow",
+                &(0..1),
+                "every policy is in shadow mode: nothing is enforced",
+                None,
+            );
         }
     }
 }
@@ -36,7 +41,10 @@ fn shadowed(builder: &Builder, readers: &mut [&mut Reader]) {
         builder.set.rules.iter().filter(|r| r.outcome == Verdict::Deny && applies_always(r)).collect();
     for (rule, place) in builder.set.rules.iter().zip(&builder.map.rules) {
         let by = denies.iter().find(|deny| {
-            deny.file == rule.file && deny.stage == rule.stage && deny.id != rule.id && covers(&deny.tools, &rule.tools)
+            deny.file == rule.file
+                && deny.stage == rule.stage
+                && deny.id != rule.id
+                && covers(&deny.tools, &rule.tools)
         });
         if let (Some(by), Some(reader)) = (by, readers.get_mut(rule.file as usize)) {
             let message = format!("`{}` decides nothing: `{}` denies all its calls", rule.id, by.id);
@@ -59,10 +67,14 @@ fn powerless(builder: &Builder, readers: &mut [&mut Reader]) {
         if layer(rule) == root || rule.outcome != Verdict::Allow || rule.stage != Stage::Call {
             continue;
         }
-        let overlap = |other: &&Rule| other.tools.iter().any(|a| rule.tools.iter().any(|b| may_overlap(a, b)));
+        let overlap =
+            |other: &&Rule| other.tools.iter().any(|a| rule.tools.iter().any(|b| may_overlap(a, b)));
         if !lets.iter().any(|r| overlap(&r)) {
             if let Some(reader) = readers.get_mut(rule.file as usize) {
-                let message = format!("`{}` can never take effect: no rule of the layer above lets these tools through", rule.id);
+                let message = format!(
+                    "`{}` can never take effect: no rule of the layer above lets these tools through",
+                    rule.id
+                );
                 let help = Some("a lower layer can narrow and never widen".to_owned());
                 reader.warning("powerless-allow", &place.rule, message, help);
             }

@@ -21,16 +21,43 @@ impl Reader {
         Reader { source, found: Vec::new() }
     }
 
-    fn report(&mut self, severity: Severity, code: &'static str, span: &Range<usize>, message: String, help: Option<String>) {
+    fn report(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: &Range<usize>,
+        message: String,
+        help: Option<String>,
+    ) {
         let source = self.source.clone();
-        self.found.push(Diagnostic { severity, code, message, source, span: span.clone(), label: None, help });
+        self.found.push(Diagnostic {
+            severity,
+            code,
+            message,
+            source,
+            span: span.clone(),
+            label: None,
+            help,
+        });
     }
 
-    pub fn error(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.report(Severity::Error, code, span, message.into(), help);
     }
 
-    pub fn warning(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub fn warning(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.report(Severity::Warning, code, span, message.into(), help);
     }
 
@@ -122,7 +149,8 @@ impl Reader {
             return Some(*value);
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let help = did_you_mean(&text, known.iter().copied()).or(Some(format!("it is one of {}", known.join(", "))));
+        let help =
+            did_you_mean(&text, known.iter().copied()).or(Some(format!("it is one of {}", known.join(", "))));
         self.error("unknown-word", &node.span, format!("`{text}` is not {what}"), help);
         None
     }

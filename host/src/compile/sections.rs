@@ -46,10 +46,18 @@ fn tools(builder: &Builder, reader: &mut Reader, node: &Node) -> Vec<String> {
         let known = || builder.catalogue.iter().map(|(_, decl)| decl.name.as_str());
         if !is_glob && known().next().is_some() && !known().any(|k| k == name) {
             match did_you_mean(&name, known()) {
-                Some(help) => reader.error("unknown-tool", &span, format!("there is no tool `{name}`"), Some(help)),
+                Some(help) => {
+                    reader.error("unknown-tool", &span, format!("there is no tool `{name}`"), Some(help))
+                }
                 None => {
-                    let help = Some("describe it under `tools:` so that rules about it are checked".to_owned());
-                    reader.warning("unknown-tool", &span, format!("the tool `{name}` is not in the catalogue"), help);
+                    let help =
+                        Some("describe it under `tools:` so that rules about it are checked".to_owned());
+                    reader.warning(
+                        "unknown-tool",
+                        &span,
+                        format!("the tool `{name}` is not in the catalogue"),
+                        help,
+                    );
                 }
             }
         }
@@ -64,7 +72,14 @@ fn tools(builder: &Builder, reader: &mut Reader, node: &Node) -> Vec<String> {
 }
 
 /// A required id, unique within the layer as far as one call can be subject to both.
-fn id(builder: &Builder, reader: &mut Reader, fields: Fields<'_>, node: &Node, file: u32, what: &str) -> Option<String> {
+fn id(
+    builder: &Builder,
+    reader: &mut Reader,
+    fields: Fields<'_>,
+    node: &Node,
+    file: u32,
+    what: &str,
+) -> Option<String> {
     let Some(id_node) = get(fields, "id") else {
         let span = node.span.start..(node.span.start + 1).min(node.span.end);
         reader.error("missing-field", &span, format!("{what} needs an `id`"), None);
@@ -81,19 +96,31 @@ fn id(builder: &Builder, reader: &mut Reader, fields: Fields<'_>, node: &Node, f
     let clash = |other: u32| {
         let tenants = |n: u32| of(n).map_or(&[][..], |f| &f.applies.tenants[..]);
         let (a, b) = (tenants(file), tenants(other));
-        of(other).map(|f| f.layer) == layer && (a.is_empty() || b.is_empty() || a.iter().any(|t| b.contains(t)))
+        of(other).map(|f| f.layer) == layer
+            && (a.is_empty() || b.is_empty() || a.iter().any(|t| b.contains(t)))
     };
     let rules = builder.set.rules.iter().filter(|r| r.id == id).map(|r| r.file);
     let limits = builder.set.limits.iter().filter(|l| l.id == id).map(|l| l.file);
     if rules.chain(limits).any(clash) {
         let help = Some("decisions name rules as `layer/id`: give each its own".to_owned());
-        reader.error("duplicate-id", &id_node.span, format!("the id `{id}` occurs twice in this layer"), help);
+        reader.error(
+            "duplicate-id",
+            &id_node.span,
+            format!("the id `{id}` occurs twice in this layer"),
+            help,
+        );
         return None;
     }
     Some(id)
 }
 
-fn required<'n>(reader: &mut Reader, fields: Fields<'n>, node: &Node, name: &str, what: &str) -> Option<&'n Node> {
+fn required<'n>(
+    reader: &mut Reader,
+    fields: Fields<'n>,
+    node: &Node,
+    name: &str,
+    what: &str,
+) -> Option<&'n Node> {
     let found = get(fields, name);
     if found.is_none() {
         let span = node.span.start..(node.span.start + 1).min(node.span.end);
@@ -109,17 +136,28 @@ fn unavailable(reader: &mut Reader, fields: Fields<'_>) -> bool {
 
 fn rule(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
     let known = [
-        "id", "tools", "stage", "applies", "args", "when", "outcome", "approval", "reason", "obligations",
-        "on_unavailable", "description",
+        "id",
+        "tools",
+        "stage",
+        "applies",
+        "args",
+        "when",
+        "outcome",
+        "approval",
+        "reason",
+        "obligations",
+        "on_unavailable",
+        "description",
     ];
     let Some(fields) = reader.fields(node, "a rule", &known) else { return };
     let id = id(builder, reader, fields, node, file, "a rule");
     let tools = required(reader, fields, node, "tools", "a rule").map(|n| tools(builder, reader, n));
     let words = [("allow", Verdict::Allow), ("deny", Verdict::Deny), ("escalate", Verdict::Escalate)];
-    let outcome =
-        required(reader, fields, node, "outcome", "a rule").and_then(|n| reader.word(n, "an outcome", &words));
+    let outcome = required(reader, fields, node, "outcome", "a rule")
+        .and_then(|n| reader.word(n, "an outcome", &words));
     let stages = [("call", Stage::Call), ("result", Stage::Result), ("prompt", Stage::Prompt)];
-    let stage = get(fields, "stage").and_then(|n| reader.word(n, "a stage of rules", &stages)).unwrap_or_default();
+    let stage =
+        get(fields, "stage").and_then(|n| reader.word(n, "a stage of rules", &stages)).unwrap_or_default();
     let applies = get(fields, "applies").map(|n| selector(reader, n)).unwrap_or_default();
     let patterns = tools.clone().unwrap_or_default();
     let types = builder.args_types(file, &patterns);
@@ -128,11 +166,17 @@ fn rule(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
         constraint::shape(reader, &mut builder.pool, n, &ty)
     });
     let when_node = get(fields, "when");
-    let compiled = when_node.and_then(|n| builder.expression(reader, file, n, &types, &[Ty::Bool], "a condition"));
+    let compiled =
+        when_node.and_then(|n| builder.expression(reader, file, n, &types, &[Ty::Bool], "a condition"));
     if let (Some(compiled), Some(node)) = (&compiled, when_node) {
         match &compiled.constant {
             Some(Constant::Bool(false)) => {
-                reader.error("unreachable-rule", &node.span, "the condition is always false: the rule never matches", None);
+                reader.error(
+                    "unreachable-rule",
+                    &node.span,
+                    "the condition is always false: the rule never matches",
+                    None,
+                );
             }
             Some(Constant::Bool(true)) => {
                 reader.warning("constant-condition", &node.span, "the condition is always true", None);
@@ -205,7 +249,12 @@ fn anchored(reader: &mut Reader, fields: Fields<'_>, shape: &placet_model::const
     for (name, span) in arg_spans(get(fields, "args")) {
         if shape.fields.iter().any(|(field, constraint)| *field == name && loose(constraint)) {
             let help = Some("write `^…$` to say what the whole text must be".to_owned());
-            reader.warning("loose-regex", &span, "this pattern also allows any text around what it describes", help);
+            reader.warning(
+                "loose-regex",
+                &span,
+                "this pattern also allows any text around what it describes",
+                help,
+            );
         }
     }
 }
@@ -286,7 +335,12 @@ fn obligation_fields(reader: &mut Reader, fields: Fields<'_>) -> Vec<Obligation>
         for (path, span) in reader.strings(n, "a field") {
             if path.starts_with("pii.") || path.starts_with("secrets.") {
                 let help = Some("name fields of the result, such as `rows.*.ssn`".to_owned());
-                reader.error("unsupported", &span, "redaction by detector is not supported by this version", help);
+                reader.error(
+                    "unsupported",
+                    &span,
+                    "redaction by detector is not supported by this version",
+                    help,
+                );
             }
         }
         of.push(Obligation::Redact { fields: reader.names(n, "a field") });
@@ -294,7 +348,8 @@ fn obligation_fields(reader: &mut Reader, fields: Fields<'_>) -> Vec<Obligation>
     if let Some(n) = get(fields, "mask") {
         if let Some(mask) = reader.fields(n, "`mask`", &["fields", "keep"]) {
             let masked = get(mask, "fields").map_or_else(Vec::new, |n| reader.names(n, "a field"));
-            let keep = get(mask, "keep").and_then(|n| reader.whole(n, "`keep`")).and_then(|k| u32::try_from(k).ok());
+            let keep =
+                get(mask, "keep").and_then(|n| reader.whole(n, "`keep`")).and_then(|k| u32::try_from(k).ok());
             of.push(Obligation::Mask { fields: masked, keep: keep.unwrap_or(0) });
         }
     }
@@ -312,21 +367,29 @@ fn obligation_fields(reader: &mut Reader, fields: Fields<'_>) -> Vec<Obligation>
 }
 
 fn remember(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
-    let Some(fields) = reader.fields(node, "`remember`", &["on", "as", "key", "for", "on_unavailable"]) else { return };
+    let Some(fields) = reader.fields(node, "`remember`", &["on", "as", "key", "for", "on_unavailable"])
+    else {
+        return;
+    };
     let Some(on) = required(reader, fields, node, "on", "`remember`") else { return };
     let Some(on_fields) = reader.fields(on, "`on`", &["tools", "stage", "when"]) else { return };
     let Some(tools_node) = required(reader, on_fields, on, "tools", "`on`") else { return };
     let tools = tools(builder, reader, tools_node);
     let stages = [("call", Stage::Call), ("result", Stage::Result)];
-    let stage = get(on_fields, "stage").and_then(|n| reader.word(n, "a stage to remember", &stages)).unwrap_or_default();
+    let stage = get(on_fields, "stage")
+        .and_then(|n| reader.word(n, "a stage to remember", &stages))
+        .unwrap_or_default();
     let types = builder.args_types(file, &tools);
-    let when = get(on_fields, "when").and_then(|n| builder.expression(reader, file, n, &types, &[Ty::Bool], "a condition"));
+    let when = get(on_fields, "when")
+        .and_then(|n| builder.expression(reader, file, n, &types, &[Ty::Bool], "a condition"));
     let key = get(fields, "key").and_then(|n| {
         let kinds = [Ty::String, Ty::Int, Ty::Uint, Ty::Double, Ty::Bool];
         builder.expression(reader, file, n, &types, &kinds, "a memory's key")
     });
     let for_ms = get(fields, "for").and_then(|n| reader.duration(n, "`for`"));
-    let Some(name) = required(reader, fields, node, "as", "`remember`").and_then(|n| reader.string(n, "a name")) else {
+    let Some(name) =
+        required(reader, fields, node, "as", "`remember`").and_then(|n| reader.string(n, "a name"))
+    else {
         return;
     };
     let allow_if_unavailable = unavailable(reader, fields);
@@ -345,7 +408,17 @@ fn remember(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) 
 
 fn limit(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
     let known = [
-        "id", "tools", "count", "per", "cost", "settle", "max", "window", "exceeded", "approval", "reason",
+        "id",
+        "tools",
+        "count",
+        "per",
+        "cost",
+        "settle",
+        "max",
+        "window",
+        "exceeded",
+        "approval",
+        "reason",
         "on_unavailable",
     ];
     let Some(fields) = reader.fields(node, "a limit", &known) else { return };
@@ -355,7 +428,9 @@ fn limit(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
     let per = get(fields, "per").map_or_else(Vec::new, |n| per(builder, reader, n, file, &types));
     let count = count(builder, reader, fields, file, &types);
     let kept_by_session = matches!(count, Count::Denied | Count::Identical);
-    if let (true, Some(n)) = (kept_by_session && !per.contains(&Per::Session) && !per.is_empty(), get(fields, "per")) {
+    if let (true, Some(n)) =
+        (kept_by_session && !per.contains(&Per::Session) && !per.is_empty(), get(fields, "per"))
+    {
         let help = Some("add `session` to `per`".to_owned());
         reader.error("bad-limit", &n.span, "denials and repetitions are counted for each session", help);
     }
@@ -383,8 +458,10 @@ fn limit(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
             None
         }
     };
-    let words = [("deny", Exceeded::Deny), ("escalate", Exceeded::Escalate), ("quarantine", Exceeded::Quarantine)];
-    let exceeded = get(fields, "exceeded").map_or(Some(Exceeded::Deny), |n| reader.word(n, "a consequence", &words));
+    let words =
+        [("deny", Exceeded::Deny), ("escalate", Exceeded::Escalate), ("quarantine", Exceeded::Quarantine)];
+    let exceeded =
+        get(fields, "exceeded").map_or(Some(Exceeded::Deny), |n| reader.word(n, "a consequence", &words));
     let approval = get(fields, "approval").and_then(|n| approval(builder, reader, n));
     if let (Some(n), false) = (get(fields, "approval"), exceeded == Some(Exceeded::Escalate)) {
         reader.error("misplaced-field", &n.span, "`approval` belongs to `exceeded: escalate`", None);
@@ -409,11 +486,17 @@ fn limit(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
 
 fn count(builder: &mut Builder, reader: &mut Reader, fields: Fields<'_>, file: u32, types: &[Ty]) -> Count {
     let words = [("calls", 0), ("denied", 1), ("identical", 2)];
-    let counted = get(fields, "count").and_then(|n| reader.word(n, "something to count", &words)).unwrap_or(0);
+    let counted =
+        get(fields, "count").and_then(|n| reader.word(n, "something to count", &words)).unwrap_or(0);
     if counted > 0 {
         for name in ["cost", "settle"] {
             if let Some(n) = get(fields, name) {
-                reader.error("misplaced-field", &n.span, format!("`{name}` belongs to limits that count calls"), None);
+                reader.error(
+                    "misplaced-field",
+                    &n.span,
+                    format!("`{name}` belongs to limits that count calls"),
+                    None,
+                );
             }
         }
         return if counted == 1 { Count::Denied } else { Count::Identical };
@@ -448,7 +531,8 @@ fn per(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32, types
                 }
             },
             _ => {
-                reader.expected("a part of `per` (tenant, agent, user, session, tool or an expression)", node);
+                reader
+                    .expected("a part of `per` (tenant, agent, user, session, tool or an expression)", node);
                 continue;
             }
         };
@@ -464,7 +548,12 @@ fn result(builder: &mut Builder, reader: &mut Reader, node: &Node, file: u32) {
     let tools = tools(builder, reader, tools_node);
     let obligations = obligation_fields(reader, fields);
     if obligations.is_empty() {
-        reader.error("empty-result", &node.span, "this asks for nothing", Some("add `cap_rows`, `redact` or `mask`".to_owned()));
+        reader.error(
+            "empty-result",
+            &node.span,
+            "this asks for nothing",
+            Some("add `cap_rows`, `redact` or `mask`".to_owned()),
+        );
     }
     builder.set.results.push(ResultRule { file, tools, obligations });
 }

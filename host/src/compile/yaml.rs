@@ -69,8 +69,7 @@ pub fn read(text: &str) -> Result<Node, YamlError> {
     }
     let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let parser = Parser::new(StrInput::new(text));
-    let mut reader =
-        Reader { parser, text, offsets, anchors: HashMap::new(), nodes: 0, peeked: None };
+    let mut reader = Reader { parser, text, offsets, anchors: HashMap::new(), nodes: 0, peeked: None };
     reader.document()
 }
 
@@ -100,7 +99,10 @@ impl<'t> Reader<'t> {
             return Ok(event);
         }
         match self.parser.next_event() {
-            None => Err(YamlError { message: "the file ends too early".to_owned(), span: self.text.len()..self.text.len() }),
+            None => Err(YamlError {
+                message: "the file ends too early".to_owned(),
+                span: self.text.len()..self.text.len(),
+            }),
             Some(Err(error)) => {
                 let at = self.offsets.get(error.marker().index()).copied().unwrap_or(self.text.len());
                 let message = format!("the file is not YAML: {}", error.info());
@@ -117,7 +119,10 @@ impl<'t> Reader<'t> {
             match event {
                 Event::StreamStart | Event::Nothing | Event::DocumentEnd => {}
                 Event::DocumentStart(_) if root.is_some() => {
-                    return Err(YamlError { message: "the file holds more than one document".to_owned(), span });
+                    return Err(YamlError {
+                        message: "the file holds more than one document".to_owned(),
+                        span,
+                    });
                 }
                 Event::DocumentStart(_) => root = Some(self.node(0)?.0),
                 Event::StreamEnd => break,
@@ -141,13 +146,18 @@ impl<'t> Reader<'t> {
         let (event, span) = self.next()?;
         self.count(1, &span)?;
         if depth > MAX_DEPTH {
-            return Err(YamlError { message: format!("the file is nested more than {MAX_DEPTH} levels deep"), span });
+            return Err(YamlError {
+                message: format!("the file is nested more than {MAX_DEPTH} levels deep"),
+                span,
+            });
         }
         let (node, size, anchor) = match event {
             Event::Alias(anchor) => {
                 let found = self.anchors.get(&anchor).cloned();
-                let (node, size) =
-                    found.ok_or_else(|| YamlError { message: "there is no such anchor before".to_owned(), span: span.clone() })?;
+                let (node, size) = found.ok_or_else(|| YamlError {
+                    message: "there is no such anchor before".to_owned(),
+                    span: span.clone(),
+                })?;
                 self.count(size, &span)?;
                 return Ok((Node { value: node.value, span }, size));
             }
@@ -194,13 +204,24 @@ impl<'t> Reader<'t> {
             let key = match event {
                 Event::MappingEnd => break,
                 Event::Scalar(text, _, 0, None) => Key { text: text.into_owned(), span: key_span },
-                _ => return Err(YamlError { message: "a key must be a plain string".to_owned(), span: key_span }),
+                _ => {
+                    return Err(YamlError {
+                        message: "a key must be a plain string".to_owned(),
+                        span: key_span,
+                    });
+                }
             };
             if key.text == "<<" {
-                return Err(YamlError { message: "merge keys are not part of YAML 1.2".to_owned(), span: key.span });
+                return Err(YamlError {
+                    message: "merge keys are not part of YAML 1.2".to_owned(),
+                    span: key.span,
+                });
             }
             if !seen.insert(key.text.clone()) {
-                return Err(YamlError { message: format!("the key `{}` occurs twice", key.text), span: key.span });
+                return Err(YamlError {
+                    message: format!("the key `{}` occurs twice", key.text),
+                    span: key.span,
+                });
             }
             let (node, of) = self.node(depth + 1)?;
             size += of + 1;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-use super::instance::bindings::PolicyPre;
 use super::instance::Guarded;
+use super::instance::bindings::PolicyPre;
 
 /// How often time is looked at.
 const TICK: Duration = Duration::from_millis(10);

@@ -61,7 +61,9 @@ impl ComponentPolicy {
         let result = run(&mut instance);
         match &result {
             Ok(_) => self.lock().idle.push(instance),
-            Err(fault) => tracing::error!(code = fault.code.as_str(), fault.detail, "the policy engine failed"),
+            Err(fault) => {
+                tracing::error!(code = fault.code.as_str(), fault.detail, "the policy engine failed")
+            }
         }
         result
     }

@@ -76,7 +76,13 @@ impl DecisionService {
     }
 
     /// One round: `None` when the session has changed since it was read.
-    fn attempt(&self, point: &dyn DecisionPoint, call: &[u8], place: &Place, dry_run: bool) -> Option<Outcome> {
+    fn attempt(
+        &self,
+        point: &dyn DecisionPoint,
+        call: &[u8],
+        place: &Place,
+        dry_run: bool,
+    ) -> Option<Outcome> {
         let read = match &place.session {
             Some(id) => self.store.read_session(&place.tenant, id).map(Some),
             None => Ok(None),

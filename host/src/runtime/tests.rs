@@ -254,7 +254,8 @@ fn a_store_that_fails_widens_nothing() {
 #[test]
 fn what_is_not_a_call_is_denied() {
     let service = service(&component(small()), Arc::new(MemoryStore::default()));
-    for input in ["", "null", "[]", "{", "{}", "{\"tool\":1}", "\u{1F980}", "{\"tool\":\"a\",\"tool\":\"b\"}"] {
+    for input in ["", "null", "[]", "{", "{}", "{\"tool\":1}", "\u{1F980}", "{\"tool\":\"a\",\"tool\":\"b\"}"]
+    {
         let decision = service.decide(input.as_bytes(), false);
         assert_eq!((decision.verdict, decision.code), (Verdict::Deny, Code::BadRequest), "{input}");
     }

@@ -124,7 +124,8 @@ fn group(set: &PolicySet, rules: Vec<u32>) -> RuleGroup {
     let mut plain = Vec::new();
     let mut filed: BTreeMap<KeySource, Vec<(Key<'_>, u32)>> = BTreeMap::new();
     for (rule, keys) in &keys {
-        match keys.iter().filter(|(s, _)| worth(s) > 1).max_by_key(|(s, _)| (worth(s), std::cmp::Reverse(*s))) {
+        match keys.iter().filter(|(s, _)| worth(s) > 1).max_by_key(|(s, _)| (worth(s), std::cmp::Reverse(*s)))
+        {
             Some((source, constants)) => {
                 filed.entry(*source).or_default().extend(constants.iter().map(|k| (k.clone(), *rule)));
             }

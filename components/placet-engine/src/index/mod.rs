@@ -61,7 +61,11 @@ impl Index {
     /// The buckets that concern a tool, and the tool's catalogue entries (indexes into [`PolicySet::tools`]).
     pub fn find(&self, tool: &str) -> Found<'_> {
         if let Some(entry) = self.names.get(tool) {
-            return Found { buckets: std::borrow::Cow::Borrowed(&entry.buckets), tools: &entry.tools, index: self };
+            return Found {
+                buckets: std::borrow::Cow::Borrowed(&entry.buckets),
+                tools: &entry.tools,
+                index: self,
+            };
         }
         Found { buckets: self.globs.matching(tool).into(), tools: &[], index: self }
     }

@@ -30,11 +30,29 @@ pub enum Kind {
     Call(Function, Vec<Expr>),
     List(Vec<(Expr, bool)>),
     Map(Vec<(Expr, Expr, bool)>),
-    Bind { name: String, init: Box<Expr>, body: Box<Expr> },
-    Fold { kind: Fold, range: Box<Expr>, vars: Vec<String>, filter: Option<Box<Expr>>, transform: Option<Box<Expr>> },
+    Bind {
+        name: String,
+        init: Box<Expr>,
+        body: Box<Expr>,
+    },
+    Fold {
+        kind: Fold,
+        range: Box<Expr>,
+        vars: Vec<String>,
+        filter: Option<Box<Expr>>,
+        transform: Option<Box<Expr>>,
+    },
     /// A function that does not exist: an error in a policy, an evaluation error in `placet eval`.
-    Unknown { message: String, help: Option<String> },
-    OptMap { of: Box<Expr>, var: String, transform: Box<Expr>, flat: bool },
+    Unknown {
+        message: String,
+        help: Option<String>,
+    },
+    OptMap {
+        of: Box<Expr>,
+        var: String,
+        transform: Box<Expr>,
+        flat: bool,
+    },
 }
 
 impl Expr {

@@ -106,7 +106,8 @@ impl Lowering<'_> {
     fn expr(&mut self, expr: &Expr) -> (NodeId, Ty) {
         if let Some(place) = self.place(expr) {
             let path = self.pool.path(place.path);
-            let double = matches!(&place.ty, Ty::Double) || matches!(&place.ty, Ty::List(of) if **of == Ty::Double);
+            let double =
+                matches!(&place.ty, Ty::Double) || matches!(&place.ty, Ty::List(of) if **of == Ty::Double);
             let node = if double { Node::LoadDouble(path) } else { Node::Load(path) };
             return (self.push(node), place.ty);
         }
@@ -142,9 +143,10 @@ impl Lowering<'_> {
             Kind::Fold { kind, range, vars, filter, transform } => {
                 self.fold(*kind, range, vars, filter.as_deref(), transform.as_deref())
             }
-            Kind::Unknown { message, help } => {
-                (self.undeclared(CelError::new(expr.span.clone(), message.clone()).help(help.clone())), Ty::Dyn)
-            }
+            Kind::Unknown { message, help } => (
+                self.undeclared(CelError::new(expr.span.clone(), message.clone()).help(help.clone())),
+                Ty::Dyn,
+            ),
             Kind::OptMap { of, var, transform, flat } => {
                 let (of, ty) = self.expr(of);
                 let inner = if let Ty::Optional(inner) = ty { *inner } else { Ty::Dyn };
@@ -200,10 +202,11 @@ impl Lowering<'_> {
                 Some(ty) => Some(ty.clone()),
                 None => {
                     if !object.open {
-                        let help = did_you_mean(field, object.fields.keys().map(String::as_str)).or_else(|| {
-                            let known: Vec<&str> = object.fields.keys().map(String::as_str).collect();
-                            Some(format!("its fields are {}", known.join(", ")))
-                        });
+                        let help =
+                            did_you_mean(field, object.fields.keys().map(String::as_str)).or_else(|| {
+                                let known: Vec<&str> = object.fields.keys().map(String::as_str).collect();
+                                Some(format!("its fields are {}", known.join(", ")))
+                            });
                         let at = span.end.saturating_sub(field.len()).max(span.start)..span.end;
                         let message = format!("`{}` has no field `{field}`", object.name);
                         self.error(CelError::new(at, message).help(help));
@@ -304,7 +307,8 @@ impl Lowering<'_> {
 
     fn has(&mut self, of: &Expr, field: &str) -> (NodeId, Ty) {
         if let Some(place) = self.place(of)
-            && let Some(_) = self.field_type(&place.ty, field, &(of.span.start..of.span.end + 1 + field.len()))
+            && let Some(_) =
+                self.field_type(&place.ty, field, &(of.span.start..of.span.end + 1 + field.len()))
         {
             let mut path = place.path;
             path.fields.push(field.into());
@@ -364,7 +368,13 @@ impl Lowering<'_> {
         }
     }
 
-    fn logic(&mut self, a: &Expr, b: &Expr, node: fn(NodeId, NodeId) -> Node, deciding: bool) -> (NodeId, Ty) {
+    fn logic(
+        &mut self,
+        a: &Expr,
+        b: &Expr,
+        node: fn(NodeId, NodeId) -> Node,
+        deciding: bool,
+    ) -> (NodeId, Ty) {
         let ((a_id, a_ty), (b_id, b_ty)) = (self.expr(a), self.expr(b));
         self.must_be_bool(&a_ty, a);
         self.must_be_bool(&b_ty, b);
@@ -393,9 +403,16 @@ impl Lowering<'_> {
                 self.remember(function, args, &ids);
                 return (self.push(Node::Call { function, args: ids }), ty);
             }
-            Function::GetDate | Function::GetDayOfMonth | Function::GetDayOfWeek | Function::GetDayOfYear
-            | Function::GetFullYear | Function::GetHours | Function::GetMilliseconds | Function::GetMinutes
-            | Function::GetMonth | Function::GetSeconds
+            Function::GetDate
+            | Function::GetDayOfMonth
+            | Function::GetDayOfWeek
+            | Function::GetDayOfYear
+            | Function::GetFullYear
+            | Function::GetHours
+            | Function::GetMilliseconds
+            | Function::GetMinutes
+            | Function::GetMonth
+            | Function::GetSeconds
                 if ids.len() == 2 =>
             {
                 self.zone(args, &ids);
@@ -421,7 +438,9 @@ impl Lowering<'_> {
         };
         let arithmetic = matches!(function, Function::Add | Function::Sub | Function::Mul | Function::Div);
         let mixed = arithmetic && types.iter().any(|t| t == "double") && types.iter().any(|t| t == "int");
-        let help = mixed.then(|| "arithmetic needs one type: write `2.0` for a double, or convert with `double(…)`".to_owned());
+        let help = mixed.then(|| {
+            "arithmetic needs one type: write `2.0` for a double, or convert with `double(…)`".to_owned()
+        });
         self.error(CelError::new(span.clone(), message).help(help));
     }
 
@@ -432,14 +451,20 @@ impl Lowering<'_> {
             self.no_overload(Function::Matches, &[ty, Ty::String], span);
         }
         let Some(Constant::String(text)) = self.constant_at(pattern_id) else {
-            let help = Some("write the pattern as a string in the policy: it is compiled ahead of time".to_owned());
-            self.error(CelError::new(pattern.span.clone(), "the pattern of `matches` is not constant").help(help));
+            let help =
+                Some("write the pattern as a string in the policy: it is compiled ahead of time".to_owned());
+            self.error(
+                CelError::new(pattern.span.clone(), "the pattern of `matches` is not constant").help(help),
+            );
             return (of_id, Ty::Bool);
         };
         match self.pool.automaton(&text) {
             Ok(index) => {
                 let automaton = self.constant(Constant::Int(i64::from(index)));
-                (self.push(Node::Call { function: Function::Matches, args: vec![of_id, automaton] }), Ty::Bool)
+                (
+                    self.push(Node::Call { function: Function::Matches, args: vec![of_id, automaton] }),
+                    Ty::Bool,
+                )
             }
             Err(error) => {
                 let message = format!("the regular expression cannot be used: {}", error.message);
@@ -464,8 +489,11 @@ impl Lowering<'_> {
         if let Some(Constant::String(name)) = self.constant_at(*id)
             && !self.pool.zone(&name)
         {
-            let help = Some("use an IANA name such as `Europe/Berlin`, or an offset such as `+02:00`".to_owned());
-            self.error(CelError::new(expr.span.clone(), format!("there is no time zone `{name}`")).help(help));
+            let help =
+                Some("use an IANA name such as `Europe/Berlin`, or an offset such as `+02:00`".to_owned());
+            self.error(
+                CelError::new(expr.span.clone(), format!("there is no time zone `{name}`")).help(help),
+            );
         }
     }
 
@@ -490,7 +518,9 @@ impl Lowering<'_> {
         }
         let make = |o: &[NodeId]| {
             let pairs = o.chunks_exact(2).zip(entries);
-            Node::Map(pairs.filter_map(|(p, (.., optional))| Some((*p.first()?, *p.get(1)?, *optional))).collect())
+            Node::Map(
+                pairs.filter_map(|(p, (.., optional))| Some((*p.first()?, *p.get(1)?, *optional))).collect(),
+            )
         };
         (self.emit(&ids, make), Ty::Map(Box::new(values.unwrap_or(Ty::Dyn))))
     }
@@ -510,7 +540,8 @@ impl Lowering<'_> {
             Ty::Dyn | Ty::Object(_) => (Ty::Dyn, Ty::Dyn),
             other => {
                 if self.checked() {
-                    let message = format!("only lists and maps can be looked through, and this is {}", other.name());
+                    let message =
+                        format!("only lists and maps can be looked through, and this is {}", other.name());
                     self.error(CelError::new(range.span.clone(), message));
                 }
                 (Ty::Dyn, Ty::Dyn)
@@ -532,7 +563,8 @@ impl Lowering<'_> {
         let ty = match kind {
             Fold::All | Fold::Exists | Fold::ExistsOne => Ty::Bool,
             Fold::List => {
-                let element = transformed.as_ref().map_or(if of_list { value } else { Ty::Dyn }, |(_, ty)| ty.clone());
+                let element =
+                    transformed.as_ref().map_or(if of_list { value } else { Ty::Dyn }, |(_, ty)| ty.clone());
                 Ty::List(Box::new(element))
             }
             Fold::SortBy => range_ty,
@@ -552,7 +584,9 @@ impl Lowering<'_> {
             }
             Kind::Call(Function::Eq, args) => match &args[..] {
                 [a, b] => match (self.place(a), &b.kind, self.place(b), &a.kind) {
-                    (Some(place), Kind::Literal(c), ..) | (_, _, Some(place), Kind::Literal(c)) if is_key(c) => {
+                    (Some(place), Kind::Literal(c), ..) | (_, _, Some(place), Kind::Literal(c))
+                        if is_key(c) =>
+                    {
                         vec![(place.path, vec![c.clone()])]
                     }
                     _ => Vec::new(),
@@ -567,7 +601,9 @@ impl Lowering<'_> {
                     };
                     let constants: Option<Vec<Constant>> = elements.iter().map(key).collect();
                     match (self.place(a), constants) {
-                        (Some(place), Some(constants)) if !constants.is_empty() => vec![(place.path, constants)],
+                        (Some(place), Some(constants)) if !constants.is_empty() => {
+                            vec![(place.path, constants)]
+                        }
                         _ => Vec::new(),
                     }
                 }

@@ -42,11 +42,16 @@ pub fn result(function: F, args: &[Ty]) -> Option<Ty> {
         F::ToDyn => Some(Ty::Dyn),
         F::ToInt => when(matches!(first, Ty::String | Ty::Timestamp | Ty::Duration) || number(0), Ty::Int),
         F::ToUint => when(matches!(first, Ty::String) || number(0), Ty::Uint),
-        F::ToString => when(!matches!(first, Ty::List(_) | Ty::Map(_) | Ty::Object(_) | Ty::Null), Ty::String),
-        F::ToTimestamp => when(matches!(first, Ty::Dyn | Ty::Timestamp | Ty::String | Ty::Int), Ty::Timestamp),
+        F::ToString => {
+            when(!matches!(first, Ty::List(_) | Ty::Map(_) | Ty::Object(_) | Ty::Null), Ty::String)
+        }
+        F::ToTimestamp => {
+            when(matches!(first, Ty::Dyn | Ty::Timestamp | Ty::String | Ty::Int), Ty::Timestamp)
+        }
         F::TypeOf => Some(Ty::Type),
         F::Size => {
-            let sized = matches!(first, Ty::Dyn | Ty::String | Ty::Bytes | Ty::List(_) | Ty::Map(_) | Ty::Object(_));
+            let sized =
+                matches!(first, Ty::Dyn | Ty::String | Ty::Bytes | Ty::List(_) | Ty::Map(_) | Ty::Object(_));
             when(sized, Ty::Int)
         }
         F::Contains | F::EndsWith | F::StartsWith | F::Matches | F::Glob => texts(Ty::Bool),
@@ -58,7 +63,9 @@ pub fn result(function: F, args: &[Ty]) -> Option<Ty> {
         }
         F::CharAt => when(is(0, &Ty::String) && is(1, &Ty::Int), Ty::String),
         F::Format => when(is(0, &Ty::String) && list(1), Ty::String),
-        F::IndexOf | F::LastIndexOf => when(is(0, &Ty::String) && is(1, &Ty::String) && is(2, &Ty::Int), Ty::Int),
+        F::IndexOf | F::LastIndexOf => {
+            when(is(0, &Ty::String) && is(1, &Ty::String) && is(2, &Ty::Int), Ty::Int)
+        }
         F::Join => when(list(0) && is(1, &Ty::String), Ty::String),
         F::LowerAscii | F::UpperAscii | F::Trim | F::Quote | F::NormalPath => texts(Ty::String),
         F::Replace => when((0..3).all(|n| is(n, &Ty::String)) && is(3, &Ty::Int), Ty::String),
@@ -78,7 +85,9 @@ pub fn result(function: F, args: &[Ty]) -> Option<Ty> {
         F::BitAnd | F::BitOr | F::BitXor | F::BitNot => {
             when(args.iter().all(|a| matches!(a, Ty::Dyn | Ty::Int | Ty::Uint)), first)
         }
-        F::ShiftLeft | F::ShiftRight => when(matches!(first, Ty::Dyn | Ty::Int | Ty::Uint) && is(1, &Ty::Int), first),
+        F::ShiftLeft | F::ShiftRight => {
+            when(matches!(first, Ty::Dyn | Ty::Int | Ty::Uint) && is(1, &Ty::Int), first)
+        }
         F::Range => when(is(0, &Ty::Int), Ty::List(Box::new(Ty::Int))),
         F::Distinct | F::Sort => when(list(0), first),
         F::Slice => when(list(0) && is(1, &Ty::Int) && is(2, &Ty::Int), first),
@@ -90,9 +99,11 @@ pub fn result(function: F, args: &[Ty]) -> Option<Ty> {
         F::Ip => when(matches!(first, Ty::Dyn | Ty::String | Ty::Cidr | Ty::Ip), Ty::Ip),
         F::IsIp | F::IpIsCanonical | F::IsCidr => texts(Ty::Bool),
         F::IpFamily => when(is(0, &Ty::Ip), Ty::Int),
-        F::IsGlobalUnicast | F::IsLinkLocalMulticast | F::IsLinkLocalUnicast | F::IsLoopback | F::IsUnspecified => {
-            when(is(0, &Ty::Ip), Ty::Bool)
-        }
+        F::IsGlobalUnicast
+        | F::IsLinkLocalMulticast
+        | F::IsLinkLocalUnicast
+        | F::IsLoopback
+        | F::IsUnspecified => when(is(0, &Ty::Ip), Ty::Bool),
         F::Cidr => when(matches!(first, Ty::Dyn | Ty::String | Ty::Cidr), Ty::Cidr),
         F::ContainsCidr => when(is(0, &Ty::Cidr) && (is(1, &Ty::String) || is(1, &Ty::Cidr)), Ty::Bool),
         F::ContainsIp => when(is(0, &Ty::Cidr) && (is(1, &Ty::String) || is(1, &Ty::Ip)), Ty::Bool),
@@ -126,7 +137,9 @@ fn arithmetic(function: F, args: &[Ty]) -> Option<Ty> {
         (F::Add | F::Sub | F::Mul | F::Div, Ty::Double, Ty::Double) => Some(Ty::Double),
         (F::Add, Ty::String, Ty::String) => Some(Ty::String),
         (F::Add, Ty::Bytes, Ty::Bytes) => Some(Ty::Bytes),
-        (F::Add, Ty::List(a), Ty::List(b)) => Some(Ty::List(Box::new(a.as_ref().clone().join(b.as_ref().clone())))),
+        (F::Add, Ty::List(a), Ty::List(b)) => {
+            Some(Ty::List(Box::new(a.as_ref().clone().join(b.as_ref().clone()))))
+        }
         (F::Add, Ty::Timestamp, Ty::Duration) | (F::Add, Ty::Duration, Ty::Timestamp) => Some(Ty::Timestamp),
         (F::Add | F::Sub, Ty::Duration, Ty::Duration) => Some(Ty::Duration),
         (F::Sub, Ty::Timestamp, Ty::Timestamp) => Some(Ty::Duration),

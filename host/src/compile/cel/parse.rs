@@ -127,7 +127,9 @@ impl Reader<'_> {
         match &of.expr {
             Cel::Literal(literal) => Kind::Literal(constant(literal)),
             Cel::Ident(name) => Kind::Ident(name.trim_start_matches('.').to_owned()),
-            Cel::Select(select) if select.test => Kind::Has(self.boxed(&select.operand), select.field.clone()),
+            Cel::Select(select) if select.test => {
+                Kind::Has(self.boxed(&select.operand), select.field.clone())
+            }
             Cel::Select(select) => Kind::Select(self.boxed(&select.operand), select.field.clone()),
             Cel::List(list) => {
                 let element = |(n, e): (usize, &IdedExpr)| (self.expr(e), list.optional_indices.contains(&n));
@@ -144,7 +146,8 @@ impl Reader<'_> {
             }
             Cel::Call(call) => self.call(&call.func_name, call.target.as_deref(), &call.args, span),
             Cel::Struct(of) => {
-                let message = format!("messages such as `{}{{…}}` have no meaning for JSON-shaped data", of.type_name);
+                let message =
+                    format!("messages such as `{}{{…}}` have no meaning for JSON-shaped data", of.type_name);
                 self.fail(CelError::new(span.clone(), message))
             }
             Cel::Comprehension(_) | Cel::Unspecified => {
@@ -153,7 +156,13 @@ impl Reader<'_> {
         }
     }
 
-    fn call(&mut self, name: &str, target: Option<&IdedExpr>, args: &[IdedExpr], span: &Range<usize>) -> Kind {
+    fn call(
+        &mut self,
+        name: &str,
+        target: Option<&IdedExpr>,
+        args: &[IdedExpr],
+        span: &Range<usize>,
+    ) -> Kind {
         match (name, target, args) {
             ("_&&_", None, [a, b]) => Kind::And(self.boxed(a), self.boxed(b)),
             ("_||_", None, [a, b]) => Kind::Or(self.boxed(a), self.boxed(b)),
@@ -163,11 +172,15 @@ impl Reader<'_> {
             ("_[_]", None, [of, index]) => Kind::Index(self.boxed(of), self.boxed(index)),
             ("_[?_]", None, [of, index]) => Kind::OptIndex(self.boxed(of), self.boxed(index)),
             ("_?._", None, [of, field]) => match &field.expr {
-                Cel::Literal(LiteralValue::String(field)) => Kind::OptSelect(self.boxed(of), field.inner().to_owned()),
+                Cel::Literal(LiteralValue::String(field)) => {
+                    Kind::OptSelect(self.boxed(of), field.inner().to_owned())
+                }
                 _ => self.fail(CelError::new(span.clone(), "`.?` needs a field name")),
             },
             ("has", None, [of]) => match &of.expr {
-                Cel::Select(select) if !select.test => Kind::Has(self.boxed(&select.operand), select.field.clone()),
+                Cel::Select(select) if !select.test => {
+                    Kind::Has(self.boxed(&select.operand), select.field.clone())
+                }
                 _ => {
                     let help = Some("write `has(a.b)`; for a key in quotes, `'b' in a`".to_owned());
                     self.fail(CelError::new(span.clone(), "`has` needs a field selection").help(help))
@@ -213,7 +226,9 @@ impl Reader<'_> {
             match (name, args) {
                 ("all", [v, p]) => (Fold::All, std::slice::from_ref(v), Some(p), None),
                 ("exists", [v, p]) => (Fold::Exists, std::slice::from_ref(v), Some(p), None),
-                ("exists_one" | "existsOne", [v, p]) => (Fold::ExistsOne, std::slice::from_ref(v), Some(p), None),
+                ("exists_one" | "existsOne", [v, p]) => {
+                    (Fold::ExistsOne, std::slice::from_ref(v), Some(p), None)
+                }
                 ("filter", [v, p]) => (Fold::List, std::slice::from_ref(v), Some(p), None),
                 ("map", [v, t]) => (Fold::List, std::slice::from_ref(v), None, Some(t)),
                 ("map", [v, p, t]) => (Fold::List, std::slice::from_ref(v), Some(p), Some(t)),
@@ -257,7 +272,13 @@ impl Reader<'_> {
         }
     }
 
-    fn function(&mut self, name: &str, target: Option<&IdedExpr>, args: &[IdedExpr], span: &Range<usize>) -> Kind {
+    fn function(
+        &mut self,
+        name: &str,
+        target: Option<&IdedExpr>,
+        args: &[IdedExpr],
+        span: &Range<usize>,
+    ) -> Kind {
         let target_expr = target.map(|t| {
             // A namespace is no variable: errors about it would mislead.
             self.expr(t)
@@ -272,7 +293,10 @@ impl Reader<'_> {
             (Style::Method, false) => false,
         };
         let is_namespaced = |spelled: &str| full.as_deref() == Some(spelled);
-        let mut found = Function::TABLE.iter().filter(|(_, style, spelled, ..)| wanted(*style, spelled)).collect::<Vec<_>>();
+        let mut found = Function::TABLE
+            .iter()
+            .filter(|(_, style, spelled, ..)| wanted(*style, spelled))
+            .collect::<Vec<_>>();
         found.sort_by_key(|(_, _, spelled, ..)| !is_namespaced(spelled));
         let Some((function, _, spelled, least, most)) = found.first().copied().copied() else {
             return unknown_function(name, full.as_deref(), target.is_some());
@@ -292,8 +316,10 @@ impl Reader<'_> {
 }
 
 fn unknown_function(name: &str, full: Option<&str>, method: bool) -> Kind {
-    let names = Function::TABLE.iter().filter(|(_, style, ..)| *style != Style::Operator).map(|(_, _, n, ..)| *n);
-    let macros = ["has", "all", "exists", "exists_one", "map", "filter", "transformList", "transformMap", "sortBy"];
+    let names =
+        Function::TABLE.iter().filter(|(_, style, ..)| *style != Style::Operator).map(|(_, _, n, ..)| *n);
+    let macros =
+        ["has", "all", "exists", "exists_one", "map", "filter", "transformList", "transformMap", "sortBy"];
     let names = names.chain(macros);
     let help = did_you_mean(full.unwrap_or(name), names.clone()).or_else(|| did_you_mean(name, names));
     let kind = if method { "method" } else { "function" };

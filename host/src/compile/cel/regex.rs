@@ -38,7 +38,8 @@ pub fn automaton(pattern: &str) -> Result<Automaton, RegexError> {
     let sparse = dfa.to_sparse().map_err(|e| error(too_large_or(&e)))?;
     let bytes = sparse.to_bytes_little_endian();
     if bytes.len() > MAX_BYTES {
-        let message = format!("its automaton takes {} bytes, and {MAX_BYTES} are the most allowed", bytes.len());
+        let message =
+            format!("its automaton takes {} bytes, and {MAX_BYTES} are the most allowed", bytes.len());
         return Err(error(message));
     }
     Ok(Automaton { pattern: pattern.into(), dfa: bytes.into() })
@@ -53,7 +54,8 @@ fn translate(pattern: &str) -> Result<String, RegexError> {
     let finder = Finder { edits: Vec::new() };
     let parsed = ast::parse::ParserBuilder::new().nest_limit(100).build().parse(pattern);
     let tree = parsed.map_err(|e| RegexError { message: e.kind().to_string() })?;
-    let edits = ast::visit(&tree, finder).map_err(|()| RegexError { message: "it cannot be read".to_owned() })?;
+    let edits =
+        ast::visit(&tree, finder).map_err(|()| RegexError { message: "it cannot be read".to_owned() })?;
     let mut out = String::new();
     let mut from = 0;
     for (start, end, text) in edits {

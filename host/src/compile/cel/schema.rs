@@ -39,7 +39,8 @@ fn of(root: &Value, schema: &Value, name: &str, depth: usize) -> Ty {
             return object(root, schema, name, depth);
         }
         let constant = schema.get("const").or_else(|| schema.get("enum").and_then(|values| values.get(0)));
-        let strings = schema.get("enum").and_then(Value::as_array).is_none_or(|v| v.iter().all(Value::is_string));
+        let strings =
+            schema.get("enum").and_then(Value::as_array).is_none_or(|v| v.iter().all(Value::is_string));
         return if constant.is_some_and(Value::is_string) && strings { Ty::String } else { Ty::Dyn };
     }
     match declared {

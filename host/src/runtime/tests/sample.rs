@@ -15,14 +15,22 @@ pub fn bundle() -> Vec<u8> {
     };
     let mut rules = vec![
         Rule { id: "after".into(), when: when("session.has('mark')"), ..rule("b.after", Verdict::Allow) },
-        Rule { when: when("args.amount > 10.5 || args.to.startsWith('x')"), ..rule("b.*", Verdict::Escalate) },
+        Rule {
+            when: when("args.amount > 10.5 || args.to.startsWith('x')"),
+            ..rule("b.*", Verdict::Escalate)
+        },
         Rule { id: "big".into(), when: when("args.amount >= 100"), ..rule("a.read", Verdict::Deny) },
         Rule { args: Some(Shape { fields: fields(), others: false }), ..rule("b.secret", Verdict::Allow) },
         rule("a.*", Verdict::Allow),
     ];
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let limits = vec![
-        Limit { id: "lenient".into(), tools: vec!["a.lenient".into()], allow_if_unavailable: true, ..limit() },
+        Limit {
+            id: "lenient".into(),
+            tools: vec!["a.lenient".into()],
+            allow_if_unavailable: true,
+            ..limit()
+        },
         limit(),
     ];
     let mark = Remember {
@@ -121,7 +129,17 @@ impl Random {
 
 /// Well-formed calls and, now and then, something else.
 pub fn random_call(random: &mut Random) -> Vec<u8> {
-    let tool = random.pick(&["a.read", "a.limited", "a.lenient", "a.mark", "b.after", "b.secret", "b.x", "none", ""]);
+    let tool = random.pick(&[
+        "a.read",
+        "a.limited",
+        "a.lenient",
+        "a.mark",
+        "b.after",
+        "b.secret",
+        "b.x",
+        "none",
+        "",
+    ]);
     let amount = random.pick(&["1", "10.5", "1e3", "-7", "99999999999999999999", "\"12\"", "null", "[1,{}]"]);
     let to = random.pick(&["\"x\"", "\"y\\u00e9\"", "17", "{\"a\":[1,2,3]}", "\"\\ud83e\\udd80\""]);
     let args = match random.next(4) {

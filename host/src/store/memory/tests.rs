@@ -59,7 +59,10 @@ fn all_charges_or_none() {
     // Two charges on one key count together.
     let twice = [charge("twice", 2, 3), charge("twice", 2, 3)];
     assert_eq!(store.commit(&commit(&twice, 1)), exceeded(&["twice"]));
-    assert_eq!(store.commit(&commit(&[charge("over", u64::MAX, 1), charge("over", 1, 1)], 1)), exceeded(&["over"]));
+    assert_eq!(
+        store.commit(&commit(&[charge("over", u64::MAX, 1), charge("over", 1, 1)], 1)),
+        exceeded(&["over"])
+    );
 }
 
 #[test]
@@ -129,11 +132,10 @@ fn a_full_store_refuses_what_is_new_and_forgets_only_what_is_over() {
     let bounds = Bounds { sessions: 2, idle_ms: 60_000, counters: 2, disorder_ms: 5_000 };
     let store = MemoryStore::new(bounds);
     let take = |key: &str, seconds| store.commit(&commit(&[charge(key, 1, 1)], seconds));
-    assert_eq!([take("a", 0), take("b", 1), take("c", 2)], [
-        CommitResult::Done,
-        CommitResult::Done,
-        CommitResult::Unavailable
-    ]);
+    assert_eq!(
+        [take("a", 0), take("b", 1), take("c", 2)],
+        [CommitResult::Done, CommitResult::Done, CommitResult::Unavailable]
+    );
     // Known keys go on; `a` counts until 10 and may be asked for out of order until 15.
     assert_eq!([take("b", 11), take("c", 12)], [CommitResult::Done, CommitResult::Unavailable]);
     assert_eq!([take("b", 21), take("c", 22)], [CommitResult::Done, CommitResult::Done]);
@@ -142,11 +144,10 @@ fn a_full_store_refuses_what_is_new_and_forgets_only_what_is_over() {
         let session = Some(SessionWrite { id, expected: 0, state: b"x" });
         store.commit(&Commit { session, ..commit(&[], seconds) })
     };
-    assert_eq!([write("s", 100), write("t", 110), write("u", 120)], [
-        CommitResult::Done,
-        CommitResult::Done,
-        CommitResult::Unavailable
-    ]);
+    assert_eq!(
+        [write("s", 100), write("t", 110), write("u", 120)],
+        [CommitResult::Done, CommitResult::Done, CommitResult::Unavailable]
+    );
     assert_eq!(take("b", 165), CommitResult::Done);
     assert_eq!(write("u", 166), CommitResult::Done);
     assert_eq!(store.read_session("acme", "s"), Ok(None));
