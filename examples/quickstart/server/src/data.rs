@@ -30,6 +30,16 @@ pub enum Currency {
     Jpy,
 }
 
+impl std::fmt::Display for Currency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Currency::Usd => "USD",
+            Currency::Eur => "EUR",
+            Currency::Jpy => "JPY",
+        })
+    }
+}
+
 /// Everything the tools work on.
 #[derive(Debug)]
 pub struct Books {

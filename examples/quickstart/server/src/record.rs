@@ -1,4 +1,4 @@
-//! The record of what reached this server: tests read it to see that nothing else did.
+//! The record of every tool call that reached this server: tests read it to see that nothing else did.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -123,7 +123,7 @@ impl Shop {
         }
         let number = books.book(of.customer.clone(), of.amount, of.currency)?;
         Ok(done(format!(
-            "{number}: refunded {} {:?} to {} ({})",
+            "{number}: refunded {} {} to {} ({})",
             of.amount, of.currency, of.customer, of.reason
         )))
     }
@@ -131,7 +131,7 @@ impl Shop {
     #[tool(name = "payments.pay", description = "Pay a supplier")]
     fn pay(&self, Parameters(of): Parameters<Pay>) -> Result<Json<Done>, String> {
         let number = self.books().book(of.payee.clone(), of.amount, of.currency)?;
-        Ok(done(format!("{number}: paid {} {:?} to {}", of.amount, of.currency, of.payee)))
+        Ok(done(format!("{number}: paid {} {} to {}", of.amount, of.currency, of.payee)))
     }
 
     #[tool(name = "payees.verify", description = "Check that a payee's bank details are theirs")]
