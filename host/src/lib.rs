@@ -4,5 +4,7 @@ pub mod audit;
 pub mod cli;
 pub mod compile;
 pub mod gateway;
+pub mod policy;
+pub mod policytest;
 pub mod runtime;
 pub mod store;

@@ -52,7 +52,7 @@ impl Where {
 
 /// Decides everything that is there to decide. A malformed call is denied like any other.
 pub fn run(args: &Args, out: &Output) -> Exit {
-    let (bundle, trust) = match args.policy.bundle(out) {
+    let (loaded, trust) = match args.policy.load(out) {
         Ok(read) => read,
         Err(exit) => return exit,
     };
@@ -64,7 +64,7 @@ pub fn run(args: &Args, out: &Output) -> Exit {
         Ok(target) => target,
         Err(error) => return out.fail(Exit::Internal, error),
     };
-    let policy = PolicyHandle::new(target.open(&bundle, &trust));
+    let policy = PolicyHandle::new(target.open(&loaded.bundle, &trust));
     let service = DecisionService::new(policy, Arc::new(MemoryStore::default()));
     match decide(&service, &input, &mut std::io::stdout().lock()) {
         Ok(()) => Exit::Done,
@@ -86,7 +86,7 @@ fn decide(service: &DecisionService, input: &[u8], output: &mut impl Write) -> s
 }
 
 /// The calls of an input: one JSON value, however it is broken into lines, or one value on each line.
-fn calls(input: &[u8]) -> Vec<&[u8]> {
+pub fn calls(input: &[u8]) -> Vec<&[u8]> {
     let lines: Vec<&[u8]> =
         input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()).collect();
     match lines.as_slice() {

@@ -1,12 +1,16 @@
 //! The command line: one file for each subcommand, each with an `Args` struct and a `run` function.
 
+pub mod build;
 pub mod check;
 pub mod completions;
 pub mod decide;
 pub mod eval;
+pub mod explain;
 pub mod inspect;
 pub mod keygen;
 pub mod policy;
+pub mod schema;
+pub mod test;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -32,23 +36,31 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(build::Args),
     Check(check::Args),
     Completions(completions::Args),
     Decide(decide::Args),
     Eval(eval::Args),
+    Explain(explain::Args),
     Inspect(inspect::Args),
     Keygen(keygen::Args),
+    Schema(schema::Args),
+    Test(test::Args),
 }
 
 impl Command {
     fn run(self, out: &Output) -> Exit {
         match self {
+            Command::Build(args) => build::run(&args, out),
             Command::Check(args) => check::run(&args, out),
             Command::Completions(args) => completions::run(&args),
             Command::Decide(args) => decide::run(&args, out),
             Command::Eval(args) => eval::run(&args, out),
+            Command::Explain(args) => explain::run(&args, out),
             Command::Inspect(args) => inspect::run(&args, out),
             Command::Keygen(args) => keygen::run(&args, out),
+            Command::Schema(args) => schema::run(&args, out),
+            Command::Test(args) => test::run(&args, out),
         }
     }
 }

@@ -4,27 +4,43 @@ use std::path::{Path, PathBuf};
 
 use placet_bundle::pem;
 
+use super::check::report;
 use super::{Exit, Output};
+use crate::policy::{LoadError, Loaded, load};
 use crate::runtime::Trust;
 
 /// The policy that a command decides by.
 #[derive(Debug, clap::Args)]
 pub struct PolicyArgs {
+    /// A folder of policies, a policy file (`*.yaml`), or a bundle made by `placet build`
     #[arg(long = "policy", value_name = "PATH")]
-    path: PathBuf,
+    pub path: PathBuf,
+    /// The keys that count.
     #[command(flatten)]
-    trust: TrustArgs,
+    pub trust: TrustArgs,
 }
 
 impl PolicyArgs {
-    /// The policy as a bundle, and whose signatures count. A bundle is not opened here: a broken one is a decision
-    /// point that denies everything.
+    /// The policy as a bundle, and whose signatures count.
     ///
     /// # Errors
     /// When there is nothing to decide by; it has been said.
-    pub fn bundle(&self, out: &Output) -> Result<(Vec<u8>, Trust), Exit> {
-        let read = self.trust.read().and_then(|trust| Ok((read_bytes(&self.path)?, trust)));
-        read.map_err(|error| out.fail(Exit::Usage, error))
+    pub fn load(&self, out: &Output) -> Result<(Loaded, Trust), Exit> {
+        let trust = self.trust.read().map_err(|error| out.fail(Exit::Usage, error))?;
+        let loaded = load(&self.path).map_err(|error| refuse(&error, out))?;
+        Ok((loaded, trust))
+    }
+}
+
+/// Says why there is no policy.
+pub fn refuse(error: &LoadError, out: &Output) -> Exit {
+    match error {
+        LoadError::Unreadable(error) => out.fail(Exit::Usage, error),
+        LoadError::Invalid(diagnostics) => {
+            report(diagnostics, out);
+            out.fail(Exit::Negative, "the policy does not compile")
+        }
+        LoadError::Bundle(error) => out.fail(Exit::Negative, error),
     }
 }
 

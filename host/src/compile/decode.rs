@@ -111,7 +111,7 @@ fn finish(builder: Builder, mut diagnostics: Vec<Diagnostic>) -> Outcome {
 
 /// Policy tests may lie beside policies.
 fn is_tests(root: &Node) -> bool {
-    matches!(&root.value, Value::Map(fields) if fields.iter().any(|(key, _)| key.text == "tests")
+    matches!(&root.value, Value::Map(fields) if fields.iter().any(|(key, _)| key.text == "cases")
         && !fields.iter().any(|(key, _)| key.text == "policy"))
 }
 

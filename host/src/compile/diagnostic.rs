@@ -60,9 +60,14 @@ struct Wire<'d> {
 }
 
 impl Diagnostic {
+    /// Line and column of a byte of the diagnostic's own source.
+    pub fn place(&self, at: usize) -> (usize, usize) {
+        Diagnostic::place_in(&self.source, at)
+    }
+
     /// Line and column of a byte, both from 1; the column counts characters.
-    fn place(&self, at: usize) -> (usize, usize) {
-        let before = self.source.text.get(..at).unwrap_or(&self.source.text);
+    pub fn place_in(source: &Source, at: usize) -> (usize, usize) {
+        let before = source.text.get(..at).unwrap_or(&source.text);
         let line = before.matches('\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |n| n + 1);
         (line, before[start..].chars().count() + 1)

@@ -223,7 +223,7 @@ fn tool(reader: &mut Reader, name: &str, span: Range<usize>, node: &Node) -> Opt
 
 /// A JSON Schema: a file beside the policy, or in place.
 fn args(reader: &mut Reader, node: &Node) -> Option<Ty> {
-    let json = to_json(node);
+    let json = node.to_json();
     let Some(Json::String(name)) = json.get("$schema").filter(|_| json.get("type").is_none()) else {
         return if json.is_object() {
             Some(schema::arguments(&json))
@@ -279,20 +279,6 @@ fn imported(reader: &mut Reader, node: &Node, tools: &mut Vec<ToolDecl>) {
             scope: None,
             args: tool.get("inputSchema").map(schema::arguments),
         });
-    }
-}
-
-fn to_json(node: &Node) -> Json {
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(b) => Json::Bool(*b),
-        Value::Int(i) => Json::from(*i),
-        Value::Float(f) => Json::from(*f),
-        Value::Str(s) => Json::from(s.as_str()),
-        Value::List(list) => Json::Array(list.iter().map(to_json).collect()),
-        Value::Map(entries) => {
-            Json::Object(entries.iter().map(|(k, v)| (k.text.clone(), to_json(v))).collect())
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod files;
 mod head;
 mod lint;
 mod reader;
+mod schema;
 mod sections;
 mod yaml;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use placet_engine::PolicySet;
 
 pub use diagnostic::{Diagnostic, Severity, Source};
+pub use schema::schema_of_policies;
 
 /// Where things of the policy stand in the sources.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +62,18 @@ pub fn compile_path(path: &Path) -> Result<Outcome, String> {
 /// Compiles sources; schemas are looked for beside them.
 pub fn compile_sources(sources: Vec<Source>) -> Outcome {
     decode::compile(sources)
+}
+
+/// Any YAML text as data: the reader of policies, for files that lie beside them.
+///
+/// # Errors
+/// What is wrong with the text, with its line, or with the data.
+pub fn yaml_as<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let root = yaml::read(text).map_err(|error| {
+        let line = text.get(..error.span.start).unwrap_or(text).matches('\n').count() + 1;
+        format!("line {line}: {}", error.message)
+    })?;
+    serde_json::from_value(root.to_json()).map_err(|error| error.to_string())
 }
 
 /// Reads a file that a source names, relative to it.

@@ -62,6 +62,24 @@ impl Value {
     }
 }
 
+impl Node {
+    /// The same data as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(b) => Json::Bool(*b),
+            Value::Int(i) => Json::from(*i),
+            Value::Float(f) => Json::from(*f),
+            Value::Str(s) => Json::from(s.as_str()),
+            Value::List(list) => Json::Array(list.iter().map(Node::to_json).collect()),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|(k, v)| (k.text.clone(), v.to_json())).collect())
+            }
+        }
+    }
+}
+
 /// Reads the one document of a text.
 pub fn read(text: &str) -> Result<Node, YamlError> {
     if text.starts_with('\u{feff}') {
