@@ -1,1 +1,30 @@
 //! Enforcement without I/O: MCP exchanges in, steps out.
+//!
+//! A gateway gives [`open`] the body that a client posted and does what the [`Step`] says: answer, ask for a decision,
+//! or forward. What is forwarded is a [`Permit`], and only this crate can make one: for a tool call out of an `allow`
+//! whose obligations can be met, for the protocol's own messages out of a short list. Answers of the server come back
+//! through [`Forwarded`], so that catalogues are filtered and results decided before the agent sees them.
+//!
+//! Everything is MCP 2025-11-25 over JSON-RPC 2.0. What is forwarded is written anew from the parts that were
+//! understood, so that no reader behind the gateway can find another call in it.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod call;
+mod exchange;
+mod identity;
+mod listing;
+mod message;
+mod obligation;
+mod permit;
+mod reply;
+mod splice;
+
+pub use call::{Decided, PendingCall, PendingResult, Running};
+pub use exchange::{Answered, Forwarded, Step, open};
+pub use identity::{Identity, Principal};
+pub use listing::PendingList;
+pub use permit::Permit;
+pub use reply::{META, Reply};
+
+/// Protocol versions that this enforcement point speaks, newest first.
+pub const VERSIONS: [&str; 2] = ["2025-11-25", "2025-06-18"];

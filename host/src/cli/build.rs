@@ -16,7 +16,7 @@ pub struct Args {
     /// A folder of policies, or a policy file
     path: PathBuf,
     /// The folder that `policy.bundle` is written to
-    #[arg(short, long = "out", value_name = "DIR", default_value = ".")]
+    #[arg(short = 'o', long = "out", value_name = "DIR", default_value = ".")]
     dir: PathBuf,
     /// Sign the bundle with this Ed25519 key (PEM, made by `placet keygen`)
     #[arg(long, value_name = "KEY.pem")]

@@ -12,7 +12,7 @@ use super::{Exit, Format, Output};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where `placet-key.pem` and `placet-key.pub.pem` go
-    #[arg(short, long = "out", value_name = "DIR", default_value = ".")]
+    #[arg(short = 'o', long = "out", value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 }
 

@@ -187,18 +187,19 @@ impl<'t> Reader<'t> {
             }
             Event::SequenceStart(anchor, _) => {
                 let (mut list, mut size) = (Vec::new(), 1);
-                let end = loop {
+                loop {
                     let (event, end) = self.next()?;
                     if matches!(event, Event::SequenceEnd) {
-                        break end;
+                        break;
                     }
                     self.peeked = Some((event, end));
                     let (node, of) = self.node(depth + 1)?;
                     size += of;
                     list.push(node);
-                };
-                let end = list.last().map_or(end.end, |n: &Node| n.span.end.max(end.end.min(n.span.end + 1)));
-                (Node { value: Value::List(list), span: span.start..end.max(span.start) }, size, anchor)
+                }
+                let end = list.last().map_or(span.end, |n: &Node| n.span.end);
+                let span = self.closed(span.start..end.max(span.end));
+                (Node { value: Value::List(list), span }, size, anchor)
             }
             Event::MappingStart(anchor, _) => self.mapping(span, depth, anchor)?,
             _ => return Err(YamlError { message: "the file is not YAML".to_owned(), span }),
@@ -207,6 +208,18 @@ impl<'t> Reader<'t> {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         Ok((node, size))
+    }
+
+    /// A flow collection with its closing bracket: the parser's spans of them end before it.
+    fn closed(&self, span: Range<usize>) -> Range<usize> {
+        let closing = match self.text.as_bytes().get(span.start) {
+            Some(b'{') => '}',
+            Some(b'[') => ']',
+            _ => return span,
+        };
+        let rest = self.text.get(span.end..).unwrap_or("");
+        let tail = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
+        if tail.starts_with(closing) { span.start..self.text.len() - tail.len() + 1 } else { span }
     }
 
     fn mapping(
@@ -247,7 +260,7 @@ impl<'t> Reader<'t> {
             entries.push((key, node));
         }
         let start = entries.first().map_or(span.start, |(key, _)| key.span.start.min(span.start));
-        Ok((Node { value: Value::Map(entries), span: start..end }, size, anchor))
+        Ok((Node { value: Value::Map(entries), span: self.closed(start..end) }, size, anchor))
     }
 }
 

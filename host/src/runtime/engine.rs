@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::instance::Guarded;
 use super::instance::bindings::PolicyPre;
@@ -89,6 +89,8 @@ fn config(budget: &Budget) -> Config {
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
     config.cranelift_opt_level(OptLevel::Speed).parallel_compilation(true).epoch_interruption(true);
     config.wasm_relaxed_simd(false).wasm_simd(false).wasm_multi_memory(false).wasm_memory64(false);
+    // Where there is no folder to keep compiled code in, it is compiled each time.
+    config.cache(Cache::new(CacheConfig::new()).ok());
     config.wasm_tail_call(false).wasm_component_model(true).wasm_backtrace_max_frames(None);
     config
 }

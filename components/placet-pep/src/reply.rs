@@ -1,0 +1,53 @@
+//! What the agent is answered by the enforcement point itself.
+
+use placet_model::{Decision, Verdict};
+
+use crate::splice::Object;
+
+/// The key under which a decision stands in a result's `_meta`.
+pub const META: &str = "dev.placet/decision";
+
+/// An answer that does not come from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// A JSON-RPC response.
+    pub body: String,
+}
+
+impl Reply {
+    /// A JSON-RPC error; `id` is a JSON text.
+    pub(crate) fn error(status: u16, id: Option<&str>, code: i32, message: &str) -> Reply {
+        let error = Object::new().raw("code", &code.to_string()).string("message", message).finish();
+        Reply { status, body: response(id.unwrap_or("null"), "error", &error) }
+    }
+
+    /// A tool result that says why the call was not made.
+    pub(crate) fn refusal(id: &str, decision: &Decision) -> Reply {
+        Reply { status: 200, body: response(id, "result", &refused(decision)) }
+    }
+}
+
+/// A response with this id and outcome, both JSON texts.
+pub(crate) fn response(id: &str, outcome: &str, value: &str) -> String {
+    Object::new().string("jsonrpc", "2.0").raw("id", id).raw(outcome, value).finish()
+}
+
+/// A result with `isError`, the reason in words, and the decision in `_meta`.
+pub(crate) fn refused(decision: &Decision) -> String {
+    let words = match decision.verdict {
+        Verdict::Escalate => "Not done, needs approval by a person",
+        Verdict::Allow | Verdict::Deny => "Not done, denied by policy",
+    };
+    let text = Object::new().string("type", "text").string("text", &format!("{words}: {}", decision.reason)).finish();
+    let meta = Object::new().raw(META, &json(decision)).finish();
+    Object::new().raw("content", &format!("[{text}]")).raw("isError", "true").raw("_meta", &meta).finish()
+}
+
+/// The decision as JSON.
+pub(crate) fn json(decision: &Decision) -> String {
+    let mut text = String::new();
+    decision.write_json(&mut text);
+    text
+}
