@@ -112,7 +112,10 @@ fn enforceable(decision: Decision) -> Decision {
     match unmet(&decision.obligations) {
         Some(obligation) if decision.verdict == Verdict::Allow => {
             let reason = format!("This gateway cannot do what the policy asks for: {}.", obligation.kind());
-            Decision { rules: decision.rules, ..Decision::deny(Code::UnmetObligation, reason, decision.policy) }
+            Decision {
+                rules: decision.rules,
+                ..Decision::deny(Code::UnmetObligation, reason, decision.policy)
+            }
         }
         _ => decision,
     }
@@ -169,7 +172,11 @@ impl Running {
             .flat_map(Json::elements)
             .filter_map(|block| block.get("text").and_then(Json::as_str).map(|text| text.into_owned()))
             .collect();
-        self.pending(("result", result.text().to_owned()), content.string("text", &text.join("\n")).finish(), ok)
+        self.pending(
+            ("result", result.text().to_owned()),
+            content.string("text", &text.join("\n")).finish(),
+            ok,
+        )
     }
 
     pub(crate) fn failed(&self, error: Json<'_>) -> PendingResult {
@@ -253,7 +260,9 @@ impl PendingResult {
     }
 
     fn with_meta(&self, result: &str) -> String {
-        let Ok(json) = Json::parse(result.as_bytes(), usize::MAX, usize::MAX) else { return result.to_owned() };
+        let Ok(json) = Json::parse(result.as_bytes(), usize::MAX, usize::MAX) else {
+            return result.to_owned();
+        };
         if json.kind() != Kind::Object {
             return result.to_owned();
         }

@@ -2,6 +2,7 @@
 
 use placet_model::Json;
 
+use crate::VERSIONS;
 use crate::call::{self, PendingCall, PendingResult, Running};
 use crate::identity::Identity;
 use crate::listing::{self, PendingList};
@@ -9,7 +10,6 @@ use crate::message::{self, METHOD_NOT_FOUND, Message, Outcome};
 use crate::permit::Permit;
 use crate::reply::{Reply, response};
 use crate::splice::{Object, with_member};
-use crate::VERSIONS;
 
 /// Methods of the protocol itself that are forwarded: none of them runs a tool or reads data.
 const PROTOCOL: [&str; 6] = [
@@ -105,7 +105,9 @@ pub fn open(body: &[u8], identity: &Identity, session: Option<&str>, now: &str, 
 }
 
 fn closed(method: &str) -> String {
-    format!("`{method}` is not open through this gateway, which lets decided tool calls through and nothing else")
+    format!(
+        "`{method}` is not open through this gateway, which lets decided tool calls through and nothing else"
+    )
 }
 
 fn notification(method: &str, params: Option<Json<'_>>) -> Step {
@@ -196,7 +198,10 @@ fn same_id(id: Json<'_>, expected: &str) -> bool {
 fn initialized(id: &str, result: Json<'_>) -> Answered {
     let version = result.get("protocolVersion").and_then(Json::as_str).unwrap_or_default();
     if !VERSIONS.contains(&version.as_ref()) {
-        let message = format!("the server speaks protocol version `{version}`, and the gateway {}", VERSIONS.join(", "));
+        let message = format!(
+            "the server speaks protocol version `{version}`, and the gateway {}",
+            VERSIONS.join(", ")
+        );
         return Answered::Pass(Reply::error(200, Some(id), message::INVALID_REQUEST, &message).body);
     }
     let mut open = Object::new();

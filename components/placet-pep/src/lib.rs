@@ -7,7 +7,10 @@
 //!
 //! Everything is MCP 2025-11-25 over JSON-RPC 2.0. What is forwarded is written anew from the parts that were
 //! understood, so that no reader behind the gateway can find another call in it.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 mod call;
 mod exchange;

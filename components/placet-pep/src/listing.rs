@@ -24,7 +24,9 @@ pub(crate) fn open(
     now: &str,
 ) -> Result<(Permit, PendingList), Reply> {
     let known = ["cursor", "_meta"];
-    if let Some((name, _)) = params.into_iter().flat_map(Json::members).find(|(n, _)| !known.contains(&n.as_ref())) {
+    if let Some((name, _)) =
+        params.into_iter().flat_map(Json::members).find(|(n, _)| !known.contains(&n.as_ref()))
+    {
         let message = format!("`tools/list` has no parameter `{name}`");
         return Err(Reply::error(400, Some(id), INVALID_PARAMS, &message));
     }
@@ -67,7 +69,8 @@ impl PendingList {
             }
         }
         let text = list(shown.iter().map(String::as_str));
-        let result = parsed(result).map_or_else(|| "{}".to_owned(), |result| with_member(result, "tools", &text));
+        let result =
+            parsed(result).map_or_else(|| "{}".to_owned(), |result| with_member(result, "tools", &text));
         response(&self.id, "result", &result)
     }
 }

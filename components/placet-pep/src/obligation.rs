@@ -36,7 +36,9 @@ fn apply_all(json: &mut Value, obligations: &[Obligation]) {
     for obligation in obligations {
         match obligation {
             Obligation::Redact { fields } => fields.iter().for_each(|field| redact(json, &parts(field))),
-            Obligation::Mask { fields, keep } => fields.iter().for_each(|field| mask(json, &parts(field), *keep)),
+            Obligation::Mask { fields, keep } => {
+                fields.iter().for_each(|field| mask(json, &parts(field), *keep))
+            }
             Obligation::CapRows { max } => {
                 if let Some(rows) = outermost_list(json) {
                     rows.truncate(usize::try_from(*max).unwrap_or(usize::MAX));
@@ -57,7 +59,9 @@ fn below<'v>(json: &'v mut Value, name: &str) -> Vec<&'v mut Value> {
         (Value::Object(members), "*") => members.values_mut().collect(),
         (Value::Object(members), name) => members.get_mut(name).into_iter().collect(),
         (Value::Array(elements), "*") => elements.iter_mut().collect(),
-        (Value::Array(elements), name) => elements.iter_mut().flat_map(|element| below(element, name)).collect(),
+        (Value::Array(elements), name) => {
+            elements.iter_mut().flat_map(|element| below(element, name)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -111,7 +115,8 @@ fn outermost_list(json: &mut Value) -> Option<&mut Vec<Value>> {
         match at {
             Value::Array(rows) => return Some(rows),
             Value::Object(members) => {
-                let nearest = members.iter().filter_map(|(name, value)| Some((depth(value)?, name.clone()))).min()?;
+                let nearest =
+                    members.iter().filter_map(|(name, value)| Some((depth(value)?, name.clone()))).min()?;
                 at = members.get_mut(&nearest.1)?;
             }
             _ => return None,

@@ -40,7 +40,10 @@ pub(crate) fn refused(decision: &Decision) -> String {
         Verdict::Escalate => "Not done, needs approval by a person",
         Verdict::Allow | Verdict::Deny => "Not done, denied by policy",
     };
-    let text = Object::new().string("type", "text").string("text", &format!("{words}: {}", decision.reason)).finish();
+    let text = Object::new()
+        .string("type", "text")
+        .string("text", &format!("{words}: {}", decision.reason))
+        .finish();
     let meta = Object::new().raw(META, &json(decision)).finish();
     Object::new().raw("content", &format!("[{text}]")).raw("isError", "true").raw("_meta", &meta).finish()
 }

@@ -1,8 +1,8 @@
 //! One record.
 
 use placet_model::Decision;
-use serde_json::value::RawValue;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// What became of a call that was allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

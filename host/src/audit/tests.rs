@@ -43,7 +43,9 @@ fn records_are_appended_in_order_and_never_over_others() {
     let text = std::fs::read_to_string(&path).expect("the log is there");
     let found: Vec<String> = text
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["exchange"].as_str().unwrap_or("").to_owned())
+        .map(|line| {
+            serde_json::from_str::<Value>(line).expect("JSON")["exchange"].as_str().unwrap_or("").to_owned()
+        })
         .collect();
     assert_eq!(found, ["a", "b"]);
     std::fs::remove_dir_all(folder).expect("it can be removed");

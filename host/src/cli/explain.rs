@@ -158,8 +158,11 @@ impl Told<'_> {
             .collect();
         let mut decision = String::new();
         self.decision.write_json(&mut decision);
-        let files: Vec<Value> =
-            self.files().into_iter().map(|(name, applies)| json!({ "policy": name, "applies": applies })).collect();
+        let files: Vec<Value> = self
+            .files()
+            .into_iter()
+            .map(|(name, applies)| json!({ "policy": name, "applies": applies }))
+            .collect();
         json!({
             "decision": serde_json::from_str::<Value>(&decision).unwrap_or_default(),
             "policies": files,

@@ -55,7 +55,10 @@ pub fn run(args: &Args, out: &Output) -> Exit {
     match args.min_coverage {
         Some(least) if results.coverage.percent() < f64::from(least) => {
             let percent = results.coverage.percent();
-            out.fail(Exit::Negative, format_args!("rule coverage is {percent:.1} %, and {least} % is asked for"))
+            out.fail(
+                Exit::Negative,
+                format_args!("rule coverage is {percent:.1} %, and {least} % is asked for"),
+            )
         }
         _ => Exit::Done,
     }

@@ -52,7 +52,9 @@ impl TryFrom<WireCase> for Case {
         let WireCase { name, trace, call, json, list, store_down, expect } = wire;
         let alone = call.is_none() && json.is_none() && list.is_none() && expect.is_none() && !store_down;
         let steps = match trace {
-            Some(_) if !alone => return Err(format!("the case `{name}` has a `trace` and a call of its own")),
+            Some(_) if !alone => {
+                return Err(format!("the case `{name}` has a `trace` and a call of its own"));
+            }
             Some(steps) => steps,
             None => vec![Step { call, json, list, store_down, expect: expect.unwrap_or_default() }],
         };
@@ -112,7 +114,8 @@ impl TestFile {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn read(path: &Path) -> Result<TestFile, String> {
-        let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))?;
         crate::compile::yaml_as(&text).map_err(|e| format!("`{}`: {e}", path.display()))
     }
 }

@@ -24,7 +24,11 @@ fn print_failure(failure: &Failure, color: bool) {
         if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
     let title = format!("FAIL {}: {}", failure.file.display(), failure.case);
-    println!("{}{}", paint("1", &title), if failure.step > 1 { format!(" (step {})", failure.step) } else { String::new() });
+    println!(
+        "{}{}",
+        paint("1", &title),
+        if failure.step > 1 { format!(" (step {})", failure.step) } else { String::new() }
+    );
     for change in TextDiff::from_lines(&failure.expected, &failure.actual).iter_all_changes() {
         let line = change.value().trim_end();
         match change.tag() {

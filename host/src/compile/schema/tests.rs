@@ -49,7 +49,11 @@ fn the_compiler_knows_every_field_of_every_block() {
         let outcome = compile_sources(vec![Source { name: "p.yaml".to_owned(), text: text.clone() }]);
         for diagnostic in outcome.diagnostics {
             let unknown = matches!(diagnostic.code, "unknown-field" | "unknown-constraint" | "bad-yaml");
-            assert!(!unknown || diagnostic.severity != Severity::Error, "{of}: {}\n{text}", diagnostic.message);
+            assert!(
+                !unknown || diagnostic.severity != Severity::Error,
+                "{of}: {}\n{text}",
+                diagnostic.message
+            );
         }
     }
 }
