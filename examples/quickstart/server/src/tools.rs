@@ -93,7 +93,7 @@ struct Done {
 /// Whether a payee's bank details are known to be theirs.
 #[derive(Serialize, JsonSchema)]
 struct Verified {
-    ok: bool,
+    verified: bool,
     payee: String,
 }
 
@@ -136,7 +136,7 @@ impl Shop {
 
     #[tool(name = "payees.verify", description = "Check that a payee's bank details are theirs")]
     fn verify(&self, Parameters(of): Parameters<Verify>) -> Json<Verified> {
-        Json(Verified { ok: self.books().payees.contains(&of.payee.as_str()), payee: of.payee })
+        Json(Verified { verified: self.books().payees.contains(&of.payee.as_str()), payee: of.payee })
     }
 
     #[tool(name = "crm.read_customer", description = "Read a customer's record")]
