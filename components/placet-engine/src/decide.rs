@@ -7,6 +7,7 @@ use placet_model::{
     Approval, Call, Code, Decision, Delta, Facts, Obligation, SessionFact, Shadow, Stage, Verdict,
 };
 
+use crate::constrain::normal_text;
 use crate::env::{CallEnv, SessionView};
 use crate::index::{Bucket, Key, KeySource, RuleGroup};
 use crate::layers::{self, Layer};
@@ -145,7 +146,15 @@ fn gather(cx: &Context<'_>, group: &RuleGroup, found: &mut Vec<u32>) {
         match keyed.source {
             KeySource::Tenant => found.extend(keyed.get(&Key::Str(&cx.call.tenant))),
             KeySource::Path(path) => match cx.env.load(path) {
-                Ok(value) => found.extend(Key::of_value(&value).iter().flat_map(|key| keyed.get(key))),
+                Ok(value) => {
+                    found.extend(Key::of_value(&value).iter().flat_map(|key| keyed.get(key)));
+                    // Constraints compare in NFC: the Kelvin sign is `K` to them.
+                    if let Value::Str(text) = &value
+                        && !text.as_str().is_ascii()
+                    {
+                        found.extend(keyed.get(&Key::Str(&normal_text(text.as_str()))));
+                    }
+                }
                 // What cannot be read may make any of them err.
                 Err(_) => found.extend_from_slice(&keyed.all),
             },
@@ -194,6 +203,11 @@ fn settle<'a>(
     if decision.verdict == Verdict::Allow {
         memory::oblige(cx, &active, buckets, &mut decision);
     } else {
+        // A call that may not run consumes nothing; a quarantine that it has earned stays.
+        if let (SessionView::Known(before, _), Some(state)) = (view, &mut state) {
+            let by = state.quarantined_by.take();
+            *state = SessionState { quarantined_by: by, ..before.clone() };
+        }
         decision.obligations.clear();
         decision.delta.charges.clear();
         decision.delta.settlements.clear();

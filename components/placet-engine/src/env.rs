@@ -242,6 +242,9 @@ fn record<'a>(
     fields: &'a [Box<str>],
 ) -> Result<Value<'a>, EvalError> {
     let Some((first, rest)) = fields.split_first() else {
+        if of.iter().any(|(_, field)| matches!(field, Field::Unknown)) {
+            return Err(unknown());
+        }
         let entries = of.into_iter().filter_map(|(key, field)| {
             let value = match field {
                 Field::Value(value) => value,

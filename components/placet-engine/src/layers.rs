@@ -143,9 +143,10 @@ impl<'a> Layer<'a> {
     fn code(&self, verdict: Verdict) -> Code {
         let plain = |hits: &[Hit<'_>]| hits.iter().any(|hit| hit.error.is_none());
         let broken = |hits: &[Hit<'_>]| {
-            let unavailable =
-                |hit: &Hit<'_>| matches!(&hit.error, Some(e) if e.kind() == ErrorKind::Unavailable);
-            if hits.iter().all(unavailable) { Code::StateUnavailable } else { Code::ConditionError }
+            let of_scope = self.scope.iter().flatten().filter(|_| verdict == Verdict::Deny);
+            let mut errors = hits.iter().filter_map(|hit| hit.error.as_ref()).chain(of_scope);
+            let unavailable = errors.all(|error| error.kind() == ErrorKind::Unavailable);
+            if unavailable { Code::StateUnavailable } else { Code::ConditionError }
         };
         match verdict {
             Verdict::Allow => Code::Allowed,
@@ -153,8 +154,7 @@ impl<'a> Layer<'a> {
             Verdict::Escalate => broken(&self.escalate),
             Verdict::Deny if plain(&self.deny) => Code::Denied,
             Verdict::Deny if matches!(self.scope, Some(None)) => Code::ScopeDenied,
-            Verdict::Deny if !self.deny.is_empty() => broken(&self.deny),
-            Verdict::Deny if self.scope.is_some() => Code::ConditionError,
+            Verdict::Deny if !self.deny.is_empty() || self.scope.is_some() => broken(&self.deny),
             Verdict::Deny if !self.lame.is_empty() => broken(&self.lame),
             Verdict::Deny => Code::DefaultDeny,
         }

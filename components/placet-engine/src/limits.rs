@@ -10,16 +10,20 @@ use crate::env::{SessionView, memory_key};
 use crate::index::Bucket;
 use crate::layers::approval;
 use crate::matching::Context;
-use crate::policy::{Count, Limit, Per, PolicySet};
+use crate::policy::{Count, Limit, Per};
 use crate::session::SessionState;
 
-/// The limits that concern the call: of enforced files that apply, by index.
+/// The limits that concern the call, of enforced files that apply: sorted by name, so that the order of files changes
+/// nothing.
 fn applying<'a>(cx: &Context<'a>, files: &[u32], buckets: &[&Bucket]) -> Vec<(&'a Limit, String)> {
     let mut found: Vec<u32> = buckets.iter().flat_map(|bucket| &bucket.limits).copied().collect();
     found.sort_unstable();
     found.dedup();
     let limits = found.into_iter().filter_map(|l| cx.set.limits.get(l as usize));
-    limits.filter(|l| files.contains(&l.file)).map(|l| (l, cx.set.qualified(l.file, &l.id))).collect()
+    let of_files = limits.filter(|l| files.contains(&l.file));
+    let mut named: Vec<_> = of_files.map(|l| (l, cx.set.qualified(l.file, &l.id))).collect();
+    named.sort_by(|(_, a), (_, b)| a.cmp(b));
+    named
 }
 
 /// Denies every call of a quarantined session, and, when a limit may quarantine and the state is out of reach, all.
@@ -34,8 +38,9 @@ pub fn quarantine(cx: &Context<'_>, files: &[u32], view: SessionView<'_>, decisi
             let may = |l: &&Limit| {
                 files.contains(&l.file) && l.exceeded == Exceeded::Quarantine && !l.allow_if_unavailable
             };
-            if let Some(limit) = cx.set.limits.iter().find(may) {
-                unavailable(cx.set, limit, decision);
+            let names = cx.set.limits.iter().filter(may).map(|l| cx.set.qualified(l.file, &l.id));
+            if let Some(name) = names.min() {
+                unavailable(&name, decision);
             }
         }
         SessionView::None => {}
@@ -59,7 +64,7 @@ pub fn session(
             (SessionView::Known(_, now), Some(state)) => (state, now),
             (SessionView::Unavailable, _) | (_, None) if matches!(view, SessionView::Unavailable) => {
                 if !limit.allow_if_unavailable {
-                    unavailable(cx.set, limit, decision);
+                    unavailable(&name, decision);
                 }
                 continue;
             }
@@ -117,14 +122,14 @@ pub fn charge(
         };
         if let Err(error) = result {
             broken(decision, &name, &error);
-            return;
+            continue;
         }
         match &facts.answer {
             Answer::Exceeded(limits) if limits.contains(&name) => {
                 exceed(limit, &name, state.as_mut(), decision)
             }
             Answer::Unavailable if cx.call.stage == Stage::Call && !limit.allow_if_unavailable => {
-                unavailable(cx.set, limit, decision);
+                unavailable(&name, decision);
             }
             Answer::Unavailable if cx.call.stage == Stage::Call => {
                 decision.reason =
@@ -168,7 +173,7 @@ pub fn count_denial(
         state.tick(&name, &key, now, window);
         let count = (state.count(&name, &key, now, window) as u64).saturating_mul(Amount::ONE.0);
         if limit.exceeded == Exceeded::Quarantine && count > limit.max.0 {
-            state.quarantined_by = Some(name);
+            state.quarantined_by.get_or_insert(name);
         }
     }
 }
@@ -218,9 +223,8 @@ fn broken(decision: &mut Decision, name: &str, error: &EvalError) {
     deny(decision, Code::ConditionError, name, &format!("A limit could not be evaluated: {error}."));
 }
 
-fn unavailable(set: &PolicySet, limit: &Limit, decision: &mut Decision) {
-    let name = set.qualified(limit.file, &limit.id);
-    deny(decision, Code::StateUnavailable, &name, "State that the policy needs is unavailable.");
+fn unavailable(name: &str, decision: &mut Decision) {
+    deny(decision, Code::StateUnavailable, name, "State that the policy needs is unavailable.");
 }
 
 fn prepare<'a>(

@@ -43,7 +43,15 @@ impl<'a> Context<'a> {
     /// As CEL has them.
     pub fn eval(&self, program: &'a Program) -> Result<Value<'a>, EvalError> {
         let mut budget = Budget::new(u64::from(self.set.bounds.steps), BUILT_BYTES);
-        eval(program, self.pool, &self.env, &mut budget)
+        let outcome = eval(program, self.pool, &self.env, &mut budget);
+        match outcome {
+            // Partial evaluation goes where the call itself may never go: that it is costly there decides nothing.
+            Err(error) if self.partial && error.kind() == ErrorKind::Budget => Err(EvalError::new(
+                ErrorKind::Unknown,
+                "the condition is too costly to judge before the call",
+            )),
+            outcome => outcome,
+        }
     }
 
     /// Evaluates a condition.

@@ -22,6 +22,7 @@ pub fn remember<'a>(
     let mut found: Vec<u32> = buckets.iter().flat_map(|bucket| &bucket.remember).copied().collect();
     found.sort_unstable();
     found.dedup();
+    let mut failed = Vec::new();
     for remember in found.into_iter().filter_map(|r| cx.set.remember.get(r as usize)) {
         if remember.stage != cx.call.stage || !files.contains(&remember.file) {
             continue;
@@ -32,21 +33,17 @@ pub fn remember<'a>(
             (SessionView::None, _) => continue,
             _ if remember.allow_if_unavailable => continue,
             _ => {
-                deny(
-                    cx,
-                    remember,
-                    decision,
-                    Code::StateUnavailable,
-                    "State that the policy needs is unavailable.",
-                );
+                let reason = "State that the policy needs is unavailable.".to_owned();
+                failed.push((remember, Code::StateUnavailable, reason));
                 continue;
             }
         };
         if let Err(error) = take(cx, remember, state, now) {
             let reason = format!("What the policy remembers of the call could not be evaluated: {error}.");
-            deny(cx, remember, decision, Code::ConditionError, &reason);
+            failed.push((remember, Code::ConditionError, reason));
         }
     }
+    deny(cx, failed, decision);
 }
 
 fn take<'a>(
@@ -64,15 +61,20 @@ fn take<'a>(
     Ok(())
 }
 
-fn deny(cx: &Context<'_>, remember: &Remember, decision: &mut Decision, code: Code, reason: &str) {
+/// Denies for what could not be remembered; of several, the first by name gives the code.
+fn deny(cx: &Context<'_>, failed: Vec<(&Remember, Code, String)>, decision: &mut Decision) {
     // A file in shadow mode may not stand in the way.
-    if !crate::decide::enforced(cx.set, remember.file) {
-        return;
+    let enforced = failed.into_iter().filter(|(of, ..)| crate::decide::enforced(cx.set, of.file));
+    let name = |of: &Remember| cx.set.qualified(of.file, &format!("remember:{}", of.name));
+    let mut named: Vec<_> = enforced.map(|(of, code, reason)| (name(of), code, reason)).collect();
+    named.sort();
+    if let Some((_, code, reason)) = named.first() {
+        decision.verdict = Verdict::Deny;
+        decision.code = *code;
+        decision.reason.clone_from(reason);
+        decision.rules = named.into_iter().map(|(name, ..)| name).collect();
+        decision.rules.dedup();
     }
-    decision.verdict = Verdict::Deny;
-    decision.code = code;
-    decision.reason = reason.to_owned();
-    decision.rules = vec![cx.set.qualified(remember.file, &format!("remember:{}", remember.name))];
 }
 
 /// Adds the obligations on results, and brings all of them into one order.

@@ -33,7 +33,7 @@ pub struct Memory {
 }
 
 /// One event: when, and until when it counts. Nanoseconds since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Event {
     /// When it happened.
     pub at: i128,
@@ -122,7 +122,11 @@ impl SessionState {
                 last.until = last.until.zip(event.until).map(|(a, b)| a.max(b));
                 last.at = last.at.max(event.at);
             }
-            _ => memory.events.push(event),
+            _ => {
+                memory.events.push(event);
+                // Events of one moment have one order, whatever the policy's.
+                memory.events.sort();
+            }
         }
     }
 

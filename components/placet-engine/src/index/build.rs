@@ -91,7 +91,9 @@ fn bucket(set: &PolicySet, draft: Draft) -> Bucket {
 }
 
 /// The values that a rule can be filed under, each with the constants it would be filed at.
-fn keys<'s>(set: &'s PolicySet, rule: &'s Rule) -> Vec<(KeySource, Vec<Key<'s>>)> {
+type Keys<'s> = Vec<(KeySource, Vec<Key<'s>>)>;
+
+fn keys<'s>(set: &'s PolicySet, rule: &'s Rule) -> Keys<'s> {
     let mut keys = Vec::new();
     let file_tenants = set.files.get(rule.file as usize).map(|file| &file.applies.tenants);
     for tenants in file_tenants.into_iter().chain([&rule.applies.tenants]).filter(|t| !t.is_empty()) {
@@ -112,7 +114,7 @@ fn group(set: &PolicySet, rules: Vec<u32>) -> RuleGroup {
     if rules.len() < WORTH_KEYING {
         return RuleGroup { plain: rules, keyed: Vec::new() };
     }
-    let keys: Vec<(u32, Vec<(KeySource, Vec<Key<'_>>)>)> = rules
+    let keys: Vec<(u32, Keys<'_>)> = rules
         .iter()
         .map(|&r| (r, set.rules.get(r as usize).map_or_else(Vec::new, |rule| keys(set, rule))))
         .collect();
