@@ -145,6 +145,21 @@ fn initialize(id: &str, params: Option<Json<'_>>) -> Step {
 }
 
 impl Forwarded {
+    /// The response to a request that the server gave no usable answer to; `None` when none was expected.
+    pub fn failed(&self, why: &str) -> Option<String> {
+        Some(Reply::error(502, Some(self.id()?), message::INTERNAL_ERROR, why).body)
+    }
+
+    /// The request's id, a JSON text.
+    fn id(&self) -> Option<&str> {
+        match self {
+            Forwarded::Nothing => None,
+            Forwarded::Initialize { id } | Forwarded::Plain { id } => Some(id),
+            Forwarded::List(list) => Some(list.id()),
+            Forwarded::Call(running) => Some(running.id()),
+        }
+    }
+
     /// Says what to do with a message that the server sent in answer. Its own requests and notifications pass.
     pub fn answer(&self, message: &[u8], max_bytes: usize) -> Answered {
         let (id, outcome) = match message::read(message, max_bytes) {
@@ -154,11 +169,8 @@ impl Forwarded {
             Ok(Message::Response { id, outcome }) => (id, outcome),
             Err(_) => return Answered::Drop("the server sent something that is not a JSON-RPC message"),
         };
-        let expected = match self {
-            Forwarded::Nothing => return Answered::Drop("the server answered what was no request"),
-            Forwarded::Initialize { id } | Forwarded::Plain { id } => id.as_str(),
-            Forwarded::List(list) => list.id(),
-            Forwarded::Call(running) => running.id(),
+        let Some(expected) = self.id() else {
+            return Answered::Drop("the server answered what was no request");
         };
         if !same_id(id, expected) {
             return Answered::Drop("the server answered a request that was not made");

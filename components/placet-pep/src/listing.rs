@@ -10,7 +10,7 @@ use crate::reply::{Reply, response};
 use crate::splice::{list, with_member};
 
 /// A catalogue that was asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PendingList {
     id: String,
     call: String,

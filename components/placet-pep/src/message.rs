@@ -36,6 +36,7 @@ pub const PARSE_ERROR: i32 = -32700;
 pub const INVALID_REQUEST: i32 = -32600;
 pub const METHOD_NOT_FOUND: i32 = -32601;
 pub const INVALID_PARAMS: i32 = -32602;
+pub const INTERNAL_ERROR: i32 = -32603;
 
 /// Reads a message. Names that JSON-RPC does not define are refused: a laxer reader might take them for others.
 pub fn read(body: &[u8], max_bytes: usize) -> Result<Message<'_>, Malformed<'_>> {

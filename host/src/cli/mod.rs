@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod keygen;
 pub mod policy;
 pub mod schema;
+pub mod serve;
 pub mod test;
 
 use std::io::IsTerminal as _;
@@ -45,6 +46,7 @@ enum Command {
     Inspect(inspect::Args),
     Keygen(keygen::Args),
     Schema(schema::Args),
+    Serve(serve::Args),
     Test(test::Args),
 }
 
@@ -60,6 +62,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(&args, out),
             Command::Keygen(args) => keygen::run(&args, out),
             Command::Schema(args) => schema::run(&args, out),
+            Command::Serve(args) => serve::run(&args, out),
             Command::Test(args) => test::run(&args, out),
         }
     }

@@ -1,0 +1,123 @@
+//! Deciding and recording: what stands between a message and its permit.
+
+use std::sync::Arc;
+
+use placet_model::{Code, Decision};
+use placet_pep::{Decided, PendingCall, PendingList, PendingResult};
+
+use super::Gateway;
+use crate::audit::{Outcome, Record};
+
+/// The time, as every decision and record has it: RFC 3339, UTC, microseconds.
+pub fn now() -> String {
+    let micros = jiff::Timestamp::now().as_microsecond();
+    jiff::Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
+}
+
+impl Gateway {
+    /// Decides a tool call and records the decision. A decision that cannot be recorded is a denial.
+    pub async fn decide_call(self: &Arc<Self>, pending: PendingCall, exchange: &str) -> Decided {
+        let gateway = self.clone();
+        let exchange = exchange.to_owned();
+        run(move || {
+            let made = gateway.service.decide_on_state(pending.call(), false);
+            let decision = pending.enforceable(made.decision);
+            let text = String::from_utf8_lossy(pending.call());
+            let record = Record {
+                time: &now(),
+                exchange: &exchange,
+                call: &text,
+                decision: Some(&decision),
+                state_version: made.state_version,
+                outcome: None,
+            };
+            let decision = gateway.recorded(&record, decision.clone());
+            tracing::info!(
+                exchange,
+                tool = pending.tool(),
+                verdict = decision.verdict.as_str(),
+                code = decision.code.as_str(),
+                rules = decision.rules.join(","),
+                "decided"
+            );
+            pending.decided(&decision)
+        })
+        .await
+    }
+
+    /// Decides a result, records it, and gives the response for the agent.
+    pub async fn decide_result(self: &Arc<Self>, pending: PendingResult, exchange: &str) -> String {
+        let gateway = self.clone();
+        let exchange = exchange.to_owned();
+        run(move || {
+            let time = now();
+            let call = pending.call(&time);
+            let made = gateway.service.decide_on_state(call.as_bytes(), false);
+            let decision = pending.enforceable(made.decision);
+            let outcome = if pending.ok() { Outcome::Ran } else { Outcome::Failed };
+            let record = Record {
+                time: &time,
+                exchange: &exchange,
+                call: &call,
+                decision: Some(&decision),
+                state_version: made.state_version,
+                outcome: Some(outcome),
+            };
+            let decision = gateway.recorded(&record, decision.clone());
+            pending.decided(&decision)
+        })
+        .await
+    }
+
+    /// Leaves out the tools that can never be allowed to whom the catalogue is for.
+    pub async fn filter(self: &Arc<Self>, pending: PendingList, result: String) -> String {
+        let gateway = self.clone();
+        run(move || {
+            let names = pending.names(&result);
+            let shown = gateway.service.list_tools(pending.call(), &names);
+            let visible = shown.iter().filter(|tool| tool.visible).count();
+            tracing::info!(offered = names.len(), visible, "tools listed");
+            pending.filtered(&result, |name| {
+                let found = shown.iter().find(|tool| tool.tool == name)?;
+                found.visible.then(|| found.guidance.clone())
+            })
+        })
+        .await
+    }
+
+    /// Records that nobody knows what became of an allowed call.
+    pub fn record_unknown(&self, tool: &str, exchange: &str) {
+        let call = serde_json::json!({ "tool": tool }).to_string();
+        let record = Record {
+            time: &now(),
+            exchange,
+            call: &call,
+            decision: None,
+            state_version: None,
+            outcome: Some(Outcome::Unknown),
+        };
+        if let Err(error) = self.log.append(&record) {
+            tracing::error!(%error, exchange, "an outcome could not be recorded");
+        }
+    }
+
+    fn recorded(&self, record: &Record<'_>, decision: Decision) -> Decision {
+        match self.log.append(record) {
+            Ok(()) => decision,
+            Err(error) => {
+                tracing::error!(%error, "a decision could not be recorded: the call is denied");
+                let reason = "The decision could not be recorded.";
+                Decision::deny(Code::StateUnavailable, reason, decision.policy)
+            }
+        }
+    }
+}
+
+/// Decisions compute and may wait for one another; they do not run on the threads that move bytes.
+async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // Only a panic of ours ends here: the exchange ends with it, and nothing is forwarded.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
