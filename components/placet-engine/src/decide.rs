@@ -76,9 +76,6 @@ pub(crate) fn rule<'a>(
     buckets: &[&Bucket],
 ) -> (Ruling, Vec<Shadow>) {
     let scope = scope_of(cx, tool);
-    if let Some(Ok(scope)) = &scope {
-        cx.env.set_scope(Some(scope.clone()));
-    }
     let candidates = candidates(cx, files, buckets);
     let mut layers = layers::of(cx.set, files);
     for layer in &mut layers {
@@ -100,11 +97,14 @@ pub(crate) fn tool_of<'a>(set: &'a PolicySet, tools: &[u32], files: &[u32]) -> O
     tools.iter().filter_map(|&t| set.tools.get(t as usize)).find(|tool| files.contains(&tool.file))
 }
 
-/// The capability scope of the call, when its tool has one.
-fn scope_of<'a>(cx: &Context<'a>, tool: Option<&'a Tool>) -> Option<Result<Str<'a>, EvalError>> {
+/// The capability scope of the call, when its tool has one; from now on `tool.scope` for conditions.
+pub(crate) fn scope_of<'a>(cx: &Context<'a>, tool: Option<&'a Tool>) -> Option<Result<Str<'a>, EvalError>> {
     let program = tool?.scope.as_ref()?;
     Some(match cx.eval(program) {
-        Ok(Value::Str(scope)) => Ok(scope),
+        Ok(Value::Str(scope)) => {
+            cx.env.set_scope(Some(scope.clone()));
+            Ok(scope)
+        }
         Ok(_) => Err(EvalError::new(ErrorKind::Type, "a tool's scope is not a string")),
         Err(error) => Err(error),
     })
@@ -146,6 +146,7 @@ fn gather(cx: &Context<'_>, group: &RuleGroup, found: &mut Vec<u32>) {
         match keyed.source {
             KeySource::Tenant => found.extend(keyed.get(&Key::Str(&cx.call.tenant))),
             KeySource::Path(path) => match cx.env.load(path) {
+                Ok(value) if Key::is_many(&value) => found.extend_from_slice(&keyed.all),
                 Ok(value) => {
                     found.extend(Key::of_value(&value).iter().flat_map(|key| keyed.get(key)));
                     // Constraints compare in NFC: the Kelvin sign is `K` to them.

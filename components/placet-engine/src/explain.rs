@@ -4,7 +4,7 @@ use placet_cel::{EvalError, OpenPool};
 use placet_model::{Call, Facts, SessionFact, Stage, Verdict};
 
 use crate::constrain;
-use crate::decide::{candidates, tool_of};
+use crate::decide::{candidates, scope_of, tool_of};
 use crate::env::{CallEnv, SessionView};
 use crate::matching::{Context, Match};
 use crate::policy::PolicySet;
@@ -67,8 +67,9 @@ pub fn explain(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<
     };
     let found = set.index.find(&call.tool);
     let partial = call.stage == Stage::List;
-    let env = CallEnv::new(pool, call, tool_of(set, found.tools, &files), view, partial);
-    let cx = Context { set, pool, call, env, partial };
+    let tool = tool_of(set, found.tools, &files);
+    let cx = Context { set, pool, call, env: CallEnv::new(pool, call, tool, view, partial), partial };
+    scope_of(&cx, tool);
     let buckets: Vec<_> = found.buckets().collect();
     let rules = candidates(&cx, &files, &buckets).into_iter().filter_map(|r| trace(&cx, r)).collect();
     let concerned = set.index.files(&call.tenant).map(|file| (file, files.contains(&file)));

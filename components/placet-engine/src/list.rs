@@ -4,7 +4,7 @@ use placet_cel::{ErrorKind, OpenPool};
 use placet_model::{Call, Decision, Facts, Stage, Verdict};
 
 use crate::constrain;
-use crate::decide::{candidates, decide, tool_of};
+use crate::decide::{candidates, decide, scope_of, tool_of};
 use crate::env::{CallEnv, SessionView};
 use crate::matching::{Context, Match};
 use crate::policy::{PolicySet, Rule};
@@ -45,8 +45,9 @@ fn guidance(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>
         (_, Some(state)) => SessionView::Known(state, state.clock(call.now)),
     };
     let found = set.index.find(&call.tool);
-    let env = CallEnv::new(pool, call, tool_of(set, found.tools, &files), view, true);
-    let cx = Context { set, pool, call, env, partial: true };
+    let tool = tool_of(set, found.tools, &files);
+    let cx = Context { set, pool, call, env: CallEnv::new(pool, call, tool, view, true), partial: true };
+    scope_of(&cx, tool);
     let buckets: Vec<_> = found.buckets().collect();
     let mut clauses: [Vec<String>; 3] = Default::default();
     let mut free = false;

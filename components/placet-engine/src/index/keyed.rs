@@ -44,10 +44,17 @@ impl<'a> Key<'a> {
             Value::Int(i) => Some(Key::Int(i128::from(*i))),
             Value::Uint(u) => Some(Key::Int(i128::from(*u))),
             // Beyond 2^64 no int constant can be equal, so the saturating cast cannot invent one.
-            Value::Double(d) if d.fract() == 0.0 => Some(Key::Int(*d as i128)),
+            Value::Double(d) if d.fract() == 0.0 && !Key::is_many(value) => Some(Key::Int(*d as i128)),
             Value::Str(s) => Some(Key::Str(s.as_str())),
             _ => None,
         }
+    }
+
+    /// Whether the value may equal several constants that differ: CEL takes the double 2^63 for equal to every int
+    /// that rounds to it.
+    pub fn is_many(value: &Value<'_>) -> bool {
+        const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+        matches!(value, Value::Double(d) if *d == TWO_63)
     }
 
     fn hash(&self) -> u64 {
