@@ -1,0 +1,125 @@
+//! What `cargo xtask test` runs, as data: groups in order, cheap and telling ones first.
+
+use clap::builder::PossibleValuesParser;
+
+/// Steps that belong together.
+pub struct Group {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub about: &'static str,
+    /// In order.
+    pub steps: &'static [Work],
+}
+
+/// One step.
+pub enum Work {
+    /// Cargo with these arguments: suites that close with libtest's `test result` line.
+    Cargo(&'static [&'static str]),
+    /// A command of this program; counts as one.
+    Xtask(&'static str),
+    /// A Python script with a real MCP client; counts as one.
+    EndToEnd(&'static str),
+}
+
+/// Every group.
+pub const GROUPS: &[Group] = &[
+    Group { name: "tidy", about: "invariants and sizes of the sources", steps: &[Work::Xtask("tidy")] },
+    Group { name: "lint", about: "format, clippy, licences", steps: &[Work::Xtask("lint")] },
+    Group { name: "wasm", about: "the component's imports and size", steps: &[Work::Xtask("wasm")] },
+    Group {
+        name: "unit",
+        about: "unit tests of every crate but the engine, and examples in the documentation",
+        steps: &[
+            Work::Cargo(&[
+                "test",
+                "--release",
+                "--no-fail-fast",
+                "--workspace",
+                "--exclude",
+                "placet-engine",
+                "--lib",
+                "--bins",
+            ]),
+            Work::Cargo(&[
+                "test",
+                "--release",
+                "--no-fail-fast",
+                "--doc",
+                "-p",
+                "placet-model",
+                "-p",
+                "placet-cel",
+                "-p",
+                "placet-engine",
+                "-p",
+                "placet-bundle",
+                "-p",
+                "placet-pdp",
+                "-p",
+                "placet-pep",
+            ]),
+        ],
+    },
+    Group {
+        name: "engine",
+        about: "the engine: its tables, laws, and reference evaluator",
+        steps: &[Work::Cargo(&["test", "--release", "--no-fail-fast", "-p", "placet-engine", "--tests"])],
+    },
+    Group {
+        name: "compile",
+        about: "policies that must not compile, and what is said about them",
+        steps: &[Work::Cargo(&["test", "--release", "-p", "placet", "--test", "compile"])],
+    },
+    Group {
+        name: "conformance",
+        about: "one table of cases, every target",
+        steps: &[Work::Cargo(&["test", "--release", "-p", "placet", "--test", "conformance"])],
+    },
+    Group {
+        name: "mcp",
+        about: "the gateway, exchange by exchange",
+        steps: &[Work::Cargo(&["test", "--release", "-p", "placet", "--test", "mcp"])],
+    },
+    Group {
+        name: "e2e",
+        about: "a real MCP client, the gateway, and a real MCP server",
+        steps: &[Work::EndToEnd("tests/e2e/quickstart.py")],
+    },
+];
+
+/// What `--only` takes.
+pub fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(GROUPS.iter().map(|group| group.name))
+}
+
+/// Whether a group runs the integration test of a package.
+pub fn runs_target(package: &str, test: &str) -> bool {
+    let runs = |args: &&[&str]| {
+        let has = |a: &str, b: &str| args.windows(2).any(|pair| pair == [a, b]);
+        has("-p", package) && (args.contains(&"--tests") || has("--test", test))
+    };
+    let cargo = |work: &'static Work| match work {
+        Work::Cargo(args) => Some(*args),
+        Work::Xtask(_) | Work::EndToEnd(_) => None,
+    };
+    GROUPS.iter().flat_map(|group| group.steps).filter_map(cargo).any(|args| runs(&args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs_target;
+
+    #[test]
+    fn targets() {
+        for (package, test, expected) in [
+            ("placet", "compile", true),
+            ("placet", "conformance", true),
+            ("placet", "nothing-runs-this", false),
+            ("placet-engine", "whatever", true),
+            ("placet-model", "whatever", false),
+        ] {
+            assert_eq!(runs_target(package, test), expected, "{package} {test}");
+        }
+    }
+}
