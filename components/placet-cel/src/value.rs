@@ -1,7 +1,7 @@
 //! The values of the expression language.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use placet_model::Timestamp;

@@ -1,7 +1,7 @@
 //! IP addresses and networks, strictly: no leading zeros in IPv4, no zone; an IPv4 address written as IPv6
 //! (`::ffff:c0a8:1`) is that IPv4 address, and the mixed notation for it (`::ffff:192.168.0.1`) is refused.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::EvalError;
 use crate::value::Cidr;
