@@ -26,6 +26,10 @@ pub struct Identity {
     /// Where it acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
+    /// One session for every call, whatever the transport says: then an agent cannot leave what it has done behind by
+    /// starting another.
+    #[serde(default, skip_serializing)]
+    pub session: Option<String>,
 }
 
 /// An agent, or a user.

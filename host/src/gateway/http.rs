@@ -74,7 +74,8 @@ type Session = Option<(String, Option<String>)>;
 
 async fn exchange(gateway: Arc<Gateway>, body: &[u8], session: Session, version: Option<HeaderValue>) -> Response {
     let settings = &gateway.settings;
-    let id = session.as_ref().map(|(id, _)| id.as_str());
+    let named = session.as_ref().map(|(id, _)| id.as_str());
+    let id = settings.identity.session.as_deref().or(named);
     let exchange = exchange_id();
     let (permit, forwarded) = match open(body, &settings.identity, id, &now(), settings.max_request) {
         Step::Reply(Reply { status, body }) => {

@@ -8,4 +8,4 @@ mod run;
 
 pub use file::{Case, Expect, Step, TestFile, find};
 pub use report::{print_text, to_json};
-pub use run::{Coverage, Failure, Results, run};
+pub use run::{Coverage, Failure, Results, compare, run};

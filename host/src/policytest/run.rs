@@ -90,6 +90,41 @@ pub fn run(files: &[PathBuf], given: Option<&Path>, target: &Target) -> Result<R
     Ok(results)
 }
 
+/// Decides every call of a test file on two targets and compares the decisions byte for byte, state changes included.
+/// Says how many were compared.
+///
+/// # Errors
+/// When something cannot be read, or where the targets differ.
+pub fn compare(path: &Path, a: &Target, b: &Target) -> Result<usize, String> {
+    let file = TestFile::read(path)?;
+    let policy = policy_of(path, &file, None);
+    let opened = |target| Tested::open(&policy, target).map_err(|error| error.to_string());
+    let (a, b) = (opened(a)?, opened(b)?);
+    let mut compared = 0;
+    for case in &file.cases {
+        let services = [&a, &b].map(|tested| {
+            let store = Arc::new(Switched::default());
+            (DecisionService::new(PolicyHandle::new(tested.point.clone()), store.clone()), store)
+        });
+        for step in case.steps.iter().filter(|step| step.list.is_none()) {
+            let call = call_text(&file.defaults, step);
+            let [a, b] = services.each_ref().map(|(service, store)| {
+                store.down.store(step.store_down, Ordering::Relaxed);
+                let decision = service.decide(call.as_bytes(), false);
+                let mut text = String::new();
+                decision.write_json(&mut text);
+                decision.delta.write_json(&mut text);
+                (text, decision.delta.session)
+            });
+            if a != b {
+                return Err(format!("`{}`: {}: {} but {}", path.display(), case.name, a.0, b.0));
+            }
+            compared += 1;
+        }
+    }
+    Ok(compared)
+}
+
 fn policy_of(path: &Path, file: &TestFile, given: Option<&Path>) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new(""));
     if let Some(named) = &file.policy {
