@@ -38,7 +38,9 @@ async fn calls_are_allowed_denied_and_escalated() {
 #[tokio::test]
 async fn the_catalogue_shows_what_can_be_allowed() {
     let world = World::start().await;
-    let (status, body) = world.post(&[], r#"{"jsonrpc":"2.0","id":"a\u0062","method":"tools/list"}"#).await;
+    let session = world.session().await;
+    let body = r#"{"jsonrpc":"2.0","id":"a\u0062","method":"tools/list"}"#;
+    let (status, body) = world.post(&[("mcp-session-id", &session)], body).await;
     let answer: Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(status, 200);
     assert_eq!(answer["id"], "ab");
