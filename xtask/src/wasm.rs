@@ -28,7 +28,7 @@ pub fn run(workspace: &Workspace) -> Result<bool> {
         faults.push(format!("it has {} bytes, and must have less than {LIMIT}", bytes.len()));
     }
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("{:<32} {:>9}  {}", "name", "bytes", "sha256");
+    println!("{:<32} {:>9}  sha256", "name", "bytes");
     println!("{NAME:<32} {:>9}  {digest}", bytes.len());
     if !faults.is_empty() {
         for fault in faults {

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+/// What builds the programs that people run.
+pub const BUILD_PROGRAMS: &[&str] = &["build", "--release", "-p", "placet", "-p", "quickstart-server"];
+
 /// The workspace that this program was built from.
 pub struct Workspace {
     /// The directory of the top-level `Cargo.toml`.
@@ -60,17 +63,16 @@ impl Workspace {
         command
     }
 
-    /// Builds packages in release, with cargo's messages on the terminal.
+    /// Builds `placet` and the quickstart's server in release, with cargo's messages on the terminal.
+    ///
+    /// Always both: cargo chooses features for all that it builds at once, and with another choice of packages
+    /// Wasmtime, which takes minutes, would be built again. The groups of `cargo xtask test` select alike.
     ///
     /// # Errors
     /// When they do not build.
-    pub fn build(&self, packages: &[&str]) -> Result<()> {
-        let mut cargo = self.cargo(&["build", "--release"]);
-        for package in packages {
-            cargo.args(["--package", package]);
-        }
-        let status = cargo.status().context("cannot run cargo")?;
-        ensure!(status.success(), "`{}` does not build: cargo's messages stand above", packages.join("`, `"));
+    pub fn build_programs(&self) -> Result<()> {
+        let status = self.cargo(BUILD_PROGRAMS).status().context("cannot run cargo")?;
+        ensure!(status.success(), "`placet` does not build: cargo's messages stand above");
         Ok(())
     }
 }

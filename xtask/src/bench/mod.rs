@@ -34,7 +34,7 @@ const CALLS: usize = 500;
 /// # Errors
 /// When something does not build or run.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
-    workspace.build(&["placet"])?;
+    workspace.build_programs()?;
     if !args.scaling_only && workspace.root.join("host/benches").is_dir() {
         let status =
             workspace.cargo(&["bench", "-p", "placet"]).status().context("cannot run cargo bench")?;

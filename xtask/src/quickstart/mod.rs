@@ -48,7 +48,7 @@ struct Running {
 /// When something does not build, start, or answer.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
     let stop = stop_signal()?;
-    workspace.build(&["placet", "quickstart-server"])?;
+    workspace.build_programs()?;
     let mut running = start(workspace)?;
     println!("MCP server  {}", running.server.url);
     println!("gateway     {}  (policies: {POLICIES})\n", running.gateway.url);

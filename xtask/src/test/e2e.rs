@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{Outcome, capture, single};
 use crate::test::libtest::Counts;
-use crate::workspace::Workspace;
+use crate::workspace::{BUILD_PROGRAMS, Workspace};
 
 /// The client, as PyPI calls it.
 const CLIENT: &str = "mcp";
@@ -25,8 +25,7 @@ pub fn run(workspace: &Workspace, script: &str) -> Result<Outcome> {
         Err(why) if std::env::var_os("CI").is_none() => return Ok(Outcome::Skipped(why)),
         Err(why) => return Ok(failed(why)),
     };
-    let (built, output) =
-        capture(workspace.cargo(&["build", "--release", "-p", "placet", "-p", "quickstart-server"]))?;
+    let (built, output) = capture(workspace.cargo(BUILD_PROGRAMS))?;
     if !built {
         return Ok(failed(output));
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use self::groups::{GROUPS, Group, Work};
+use self::groups::{GROUPS, Group, Work, host_test};
 use self::libtest::Counts;
 use crate::workspace::{Workspace, typed};
 
@@ -52,6 +52,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
 fn step(workspace: &Workspace, work: &Work) -> Result<Counts> {
     let title = match work {
         Work::Cargo(args) => typed(&workspace.cargo(args)),
+        Work::Host(name) => typed(&workspace.cargo(&host_test(name))),
         Work::Xtask(command) => format!("cargo xtask {command}"),
         Work::EndToEnd(script) => format!("python {script}"),
     };
@@ -60,6 +61,7 @@ fn step(workspace: &Workspace, work: &Work) -> Result<Counts> {
     let start = Instant::now();
     let outcome = match work {
         Work::Cargo(args) => suite(workspace.cargo(args))?,
+        Work::Host(name) => suite(workspace.cargo(&host_test(name)))?,
         Work::Xtask(command) => {
             let this = std::env::current_exe().context("cannot find this program")?;
             let mut xtask = workspace.command(this);
