@@ -10,7 +10,7 @@ use placet_model::{Answer, Code, Facts, SessionFact, Verdict};
 use placet_pdp::{Pdp, Trust};
 
 static PDP: LazyLock<Pdp> = LazyLock::new(|| {
-    let bytes = placet_bundle::encode(&sample::policy()).unwrap();
+    let bytes = placet_bundle::encode(&sample::policy(placet_cel::Function::TABLE)).unwrap();
     let pdp = Pdp::open(&bytes, &Trust::default());
     assert_eq!(pdp.refusal(), None);
     pdp

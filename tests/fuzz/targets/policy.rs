@@ -1,8 +1,12 @@
 //! Any text as a policy file.
 #![no_main]
 
+#[path = "../../../host/src/compile/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the host uses all of it")]
+mod compile;
+
+use compile::{Severity, Source, compile_sources};
 use libfuzzer_sys::fuzz_target;
-use placet::compile::{Severity, Source, compile_sources};
 use placet_pdp::{Pdp, Trust};
 
 fuzz_target!(|text: &str| {

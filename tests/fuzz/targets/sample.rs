@@ -1,5 +1,6 @@
 //! A policy with something of everything.
 
+use placet_cel::function::Style;
 use placet_cel::program::Constant;
 use placet_cel::{Function, Node, Path, Program, Root};
 use placet_engine::PolicySet;
@@ -11,8 +12,8 @@ use placet_model::{Amount, Constraint, Exceeded, Literal, Number, Obligation, St
 
 const ROOTS: [Root; 5] = [Root::Args, Root::Content, Root::User, Root::Tool, Root::Resource];
 
-/// The policy, sealed.
-pub fn policy() -> PolicySet {
+/// The policy, sealed; with every function, or with a few for those who open it over and over.
+pub fn policy(functions: &[(Function, Style, &'static str, usize, usize)]) -> PolicySet {
     let mut set = PolicySet { layers: vec!["org".into(), "team".into()], ..PolicySet::default() };
     // A depth that serde_json reads, too.
     set.bounds.call_depth = 100;
@@ -38,7 +39,7 @@ pub fn policy() -> PolicySet {
         set.pool.constants.push(constant);
     }
     constraints(&mut set);
-    conditions(&mut set);
+    conditions(&mut set, functions);
     state(&mut set);
     set.seal()
 }
@@ -89,8 +90,8 @@ fn constraints(set: &mut PolicySet) {
 }
 
 /// Tools `f.NAME`: a function on `args.a` and a constant must not be null for the call to be allowed.
-fn conditions(set: &mut PolicySet) {
-    for &(function, _, name, least, _) in Function::TABLE {
+fn conditions(set: &mut PolicySet, functions: &[(Function, Style, &'static str, usize, usize)]) {
+    for &(function, _, name, least, _) in functions {
         // Automata are the compiler's business.
         if function == Function::Matches || least > 3 {
             continue;
