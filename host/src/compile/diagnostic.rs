@@ -59,6 +59,12 @@ struct Wire<'d> {
     help: Option<&'d str>,
 }
 
+/// The span with the characters whole that it begins or ends within.
+pub fn whole_characters(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(span.start);
+    start..text.ceil_char_boundary(span.end.max(start))
+}
+
 impl Diagnostic {
     /// Line and column of a byte of the diagnostic's own source.
     pub fn place(&self, at: usize) -> (usize, usize) {
@@ -100,14 +106,7 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
         };
         let text = &self.source.text;
-        let mut start = self.span.start.min(text.len());
-        while !text.is_char_boundary(start) {
-            start -= 1;
-        }
-        let mut end = self.span.end.clamp(start, text.len());
-        while !text.is_char_boundary(end) {
-            end += 1;
-        }
+        let Range { start, end } = whole_characters(text, &self.span);
         // One line of source says it; a whole mapping does not.
         let end = text[start..end].find('\n').map_or(end, |n| start + n);
         let mut annotation = AnnotationKind::Primary.span(start..end);

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cel::{CelError, did_you_mean};
-use super::diagnostic::{Diagnostic, Severity, Source};
+use super::diagnostic::{Diagnostic, Severity, Source, whole_characters};
 use super::yaml::{Key, Node, Value};
 
 /// Collects diagnostics about one file.
@@ -30,15 +30,9 @@ impl Reader {
         help: Option<String>,
     ) {
         let source = self.source.clone();
-        self.found.push(Diagnostic {
-            severity,
-            code,
-            message,
-            source,
-            span: span.clone(),
-            label: None,
-            help,
-        });
+        // "The first byte" of something is the whole of its first character.
+        let span = whole_characters(&source.text, span);
+        self.found.push(Diagnostic { severity, code, message, source, span, label: None, help });
     }
 
     pub fn error(

@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 const HEADER: usize = 49;
 
-static PLAIN: LazyLock<Vec<u8>> = LazyLock::new(|| placet_bundle::encode(&sample::policy(&placet_cel::Function::TABLE[..3])).unwrap());
+static PLAIN: LazyLock<Vec<u8>> =
+    LazyLock::new(|| placet_bundle::encode(&sample::policy(&placet_cel::Function::TABLE[..3])).unwrap());
 static SIGNED: LazyLock<Vec<u8>> = LazyLock::new(|| placet_bundle::sign(&PLAIN, &[7; 32]).unwrap());
 static TRUST: LazyLock<Trust> = LazyLock::new(|| Trust { keys: vec![placet_bundle::public_key(&[7; 32])] });
 

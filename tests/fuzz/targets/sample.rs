@@ -80,7 +80,10 @@ fn constraints(set: &mut PolicySet) {
         Constraint::Email { domains: vec!["a.com".into(), "*.b.org".into()] },
         Constraint::Url { schemes: vec!["https".into()], hosts: vec!["*.a.com".into()], ports: vec![443] },
         Constraint::Path { under: vec!["/srv/data".into()] },
-        Constraint::None(vec![Constraint::Shape(Shape { fields: vec![("k".into(), Constraint::Any)], others: true })]),
+        Constraint::None(vec![Constraint::Shape(Shape {
+            fields: vec![("k".into(), Constraint::Any)],
+            others: true,
+        })]),
     ];
     for (n, constraint) in of.into_iter().enumerate() {
         let shape = Shape { fields: vec![("a".into(), constraint)], others: n % 2 == 0 };
@@ -108,14 +111,16 @@ fn conditions(set: &mut PolicySet, functions: &[(Function, Style, &'static str, 
         }
     }
     for n in 0..8_u32 {
-        let nodes = vec![Node::Load(0), Node::Const(n % 2), Node::Call { function: Function::Eq, args: vec![0, 1] }];
+        let nodes =
+            vec![Node::Load(0), Node::Const(n % 2), Node::Call { function: Function::Eq, args: vec![0, 1] }];
         let when = Some(Program { nodes, root: 2, locals: 0 });
         let keys = vec![RuleKey { path: 0, equals: vec![n % 2] }];
         let outcome = if n < 4 { Verdict::Deny } else { Verdict::Escalate };
         set.rules.push(Rule { when, keys, file: 1, ..rule(format!("k{n}"), "*", outcome) });
     }
     for (n, stage) in [Stage::Result, Stage::Prompt].into_iter().enumerate() {
-        let nodes = vec![Node::Load(1), Node::Const(0), Node::Call { function: Function::In, args: vec![1, 0] }];
+        let nodes =
+            vec![Node::Load(1), Node::Const(0), Node::Call { function: Function::In, args: vec![1, 0] }];
         let when = Some(Program { nodes, root: 2, locals: 0 });
         set.rules.push(Rule { when, stage, ..rule(format!("late{n}"), "*", Verdict::Deny) });
     }
@@ -149,8 +154,9 @@ fn state(set: &mut PolicySet) {
             allow_if_unavailable: false,
         });
     }
-    for (n, count) in
-        [Count::Charges { cost: Some(load(0)), settle: None }, Count::Denied, Count::Identical].into_iter().enumerate()
+    for (n, count) in [Count::Charges { cost: Some(load(0)), settle: None }, Count::Denied, Count::Identical]
+        .into_iter()
+        .enumerate()
     {
         set.limits.push(Limit {
             file: 0,
