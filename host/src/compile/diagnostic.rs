@@ -123,3 +123,21 @@ impl Diagnostic {
         renderer.render(&groups)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::compile_sources;
+
+    #[test]
+    fn spans_hold_whole_characters() {
+        for (span, wanted) in [(0..1, 0..1), (1..2, 1..3), (2..2, 1..3), (2..9, 1..4), (9..9, 4..4)] {
+            assert_eq!(whole_characters("aéb", &span), wanted, "{span:?}");
+        }
+        // Found by fuzzing: "the first byte" of what cannot be read was the first third of a character.
+        let text = "policy: a\nlayer: org\nrules:\n  - {id: r, when: a \u{feff}b}\n".to_owned();
+        let outcome = compile_sources(vec![Source { name: "p.yaml".to_owned(), text: text.clone() }]);
+        let spans: Vec<&str> = outcome.diagnostics.iter().map(|d| &text[d.span.clone()]).collect();
+        assert_eq!(spans, ["\u{feff}"]);
+    }
+}
