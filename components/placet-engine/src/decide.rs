@@ -50,7 +50,7 @@ pub fn decide(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'
     let tool = tool_of(set, found.tools, &files);
     let partial = call.stage == Stage::List;
     let env = CallEnv::new(pool, call, tool, view, partial);
-    let cx = Context { set, pool, call, env, partial };
+    let cx = Context::new(set, pool, call, env, partial);
     let buckets: Vec<&Bucket> = found.buckets().collect();
     let (ruling, shadow) = rule(&cx, &files, tool, &buckets);
     let mut decision = settle(&cx, &files, &buckets, view, facts, ruling);
@@ -86,7 +86,7 @@ pub(crate) fn rule<'a>(
             if !layer.files.contains(&rule.file) || !layer.needs(rule.outcome) {
                 continue;
             }
-            layer.take(rule, cx.matches(rule));
+            layer.take(cx, rule, cx.matches(rule));
         }
     }
     layers::combine(cx, &layers)
@@ -184,10 +184,10 @@ fn settle<'a>(
         policy: String::new(),
         delta: at(cx.call),
     };
+    limits::quarantine(cx, &active, view, &mut decision);
     if cx.call.stage == Stage::List {
         return decision;
     }
-    limits::quarantine(cx, &active, view, &mut decision);
     let mut state = match view {
         SessionView::Known(state, _) => Some(state.clone()),
         SessionView::None | SessionView::Unavailable => None,
@@ -203,6 +203,9 @@ fn settle<'a>(
     }
     if decision.verdict == Verdict::Allow {
         memory::oblige(cx, &active, buckets, &mut decision);
+        for name in cx.relied_on() {
+            decision.reason.push_str(&format!(" The store was out of reach, and `{name}` allows that."));
+        }
     } else {
         // A call that may not run consumes nothing; a quarantine that it has earned stays.
         if let (SessionView::Known(before, _), Some(state)) = (view, &mut state) {

@@ -68,7 +68,7 @@ pub fn explain(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<
     let found = set.index.find(&call.tool);
     let partial = call.stage == Stage::List;
     let tool = tool_of(set, found.tools, &files);
-    let cx = Context { set, pool, call, env: CallEnv::new(pool, call, tool, view, partial), partial };
+    let cx = Context::new(set, pool, call, CallEnv::new(pool, call, tool, view, partial), partial);
     scope_of(&cx, tool);
     let buckets: Vec<_> = found.buckets().collect();
     let rules = candidates(&cx, &files, &buckets).into_iter().filter_map(|r| trace(&cx, r)).collect();

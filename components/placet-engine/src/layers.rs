@@ -18,6 +18,8 @@ pub struct Layer<'a> {
     allow: Vec<Hit<'a>>,
     escalate: Vec<Hit<'a>>,
     deny: Vec<Hit<'a>>,
+    /// Escalate rules that ask for state that is out of reach; they deny.
+    lost: Vec<Hit<'a>>,
     /// Allow rules that could not be evaluated, and so do not count.
     lame: Vec<Hit<'a>>,
     scope: Option<Option<EvalError>>,
@@ -63,6 +65,7 @@ impl<'a> Layer<'a> {
             allow: Vec::new(),
             escalate: Vec::new(),
             deny: Vec::new(),
+            lost: Vec::new(),
             lame: Vec::new(),
             scope: None,
         }
@@ -74,15 +77,17 @@ impl<'a> Layer<'a> {
     }
 
     /// Takes up what a rule says. An error falls on the safe side.
-    pub fn take(&mut self, rule: &'a Rule, matched: Match) {
-        let (error, unavailable) = match matched {
+    pub fn take(&mut self, cx: &Context<'_>, rule: &'a Rule, matched: Match) {
+        let error = match matched {
             Match::No => return,
-            Match::Yes => (None, false),
-            Match::Error(error) => {
-                let unavailable = error.kind() == ErrorKind::Unavailable && rule.allow_if_unavailable;
-                (Some(error), unavailable)
-            }
+            Match::Yes => None,
+            Match::Error(error) => Some(error),
         };
+        let lost = error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Unavailable);
+        let unavailable = lost && rule.allow_if_unavailable;
+        if unavailable && !self.shadow {
+            cx.rely_on(format!("{}/{}", self.name, rule.id));
+        }
         // Partial evaluation: what is open may still be allowed, and is not denied yet.
         let open = error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Unknown);
         if open && rule.outcome == Verdict::Deny {
@@ -92,6 +97,8 @@ impl<'a> Layer<'a> {
         let hit = Hit { rule, error };
         match rule.outcome {
             Verdict::Deny if !unavailable => self.deny.push(hit),
+            // Nobody can be asked about state that nobody can see.
+            Verdict::Escalate if lost && !unavailable => self.lost.push(hit),
             Verdict::Escalate if !unavailable => self.escalate.push(hit),
             Verdict::Deny | Verdict::Escalate => {}
             Verdict::Allow if erred && !unavailable => self.lame.push(hit),
@@ -106,7 +113,7 @@ impl<'a> Layer<'a> {
 
     /// What the layer says; `None` when it adds nothing.
     fn verdict(&self, stage: Stage) -> Option<Verdict> {
-        if !self.deny.is_empty() || self.scope.is_some() {
+        if !self.deny.is_empty() || self.scope.is_some() || !self.lost.is_empty() {
             Some(Verdict::Deny)
         } else if !self.escalate.is_empty() {
             Some(Verdict::Escalate)
@@ -120,16 +127,22 @@ impl<'a> Layer<'a> {
         }
     }
 
-    fn by_default(&self) -> bool {
-        self.deny.is_empty() && self.scope.is_none() && self.escalate.is_empty() && self.allow.is_empty()
+    /// The rules behind a denial: those that deny, else those that cannot ask, else those that could not allow.
+    fn denying(&self) -> &[Hit<'a>] {
+        if !self.deny.is_empty() || self.scope.is_some() {
+            &self.deny
+        } else if !self.lost.is_empty() {
+            &self.lost
+        } else {
+            &self.lame
+        }
     }
 
     fn names(&self, verdict: Verdict) -> Vec<String> {
         let hits = match verdict {
-            Verdict::Allow => &self.allow,
-            Verdict::Escalate => &self.escalate,
-            Verdict::Deny if self.by_default() => &self.lame,
-            Verdict::Deny => &self.deny,
+            Verdict::Allow => self.allow.as_slice(),
+            Verdict::Escalate => self.escalate.as_slice(),
+            Verdict::Deny => self.denying(),
         };
         let mut names: Vec<String> =
             hits.iter().map(|hit| format!("{}/{}", self.name, hit.rule.id)).collect();
@@ -155,6 +168,7 @@ impl<'a> Layer<'a> {
             Verdict::Deny if plain(&self.deny) => Code::Denied,
             Verdict::Deny if matches!(self.scope, Some(None)) => Code::ScopeDenied,
             Verdict::Deny if !self.deny.is_empty() || self.scope.is_some() => broken(&self.deny),
+            Verdict::Deny if !self.lost.is_empty() => Code::StateUnavailable,
             Verdict::Deny if !self.lame.is_empty() => broken(&self.lame),
             Verdict::Deny => Code::DefaultDeny,
         }
@@ -163,14 +177,13 @@ impl<'a> Layer<'a> {
     /// Words for the agent: the rules' own, else what went wrong.
     fn reasons(&self, verdict: Verdict) -> Vec<String> {
         let hits = match verdict {
-            Verdict::Allow => &self.allow,
-            Verdict::Escalate => &self.escalate,
-            Verdict::Deny if self.by_default() => &self.lame,
-            Verdict::Deny => &self.deny,
+            Verdict::Allow => self.allow.as_slice(),
+            Verdict::Escalate => self.escalate.as_slice(),
+            Verdict::Deny => self.denying(),
         };
         let of_hit = |hit: &Hit<'_>| match (&hit.error, &hit.rule.reason) {
-            (Some(error), _) => Some(format!("A condition could not be evaluated: {error}.")),
-            (None, reason) => reason.clone(),
+            (Some(error), _) if verdict != Verdict::Allow => Some(format!("A condition could not be evaluated: {error}.")),
+            (_, reason) => reason.clone(),
         };
         let mut reasons: Vec<String> = hits.iter().filter_map(of_hit).collect();
         if let (Verdict::Deny, Some(Some(error))) = (verdict, &self.scope) {

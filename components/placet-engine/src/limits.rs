@@ -35,11 +35,15 @@ pub fn quarantine(cx: &Context<'_>, files: &[u32], view: SessionView<'_>, decisi
             }
         }
         SessionView::Unavailable => {
-            let may = |l: &&Limit| {
-                files.contains(&l.file) && l.exceeded == Exceeded::Quarantine && !l.allow_if_unavailable
-            };
-            let names = cx.set.limits.iter().filter(may).map(|l| cx.set.qualified(l.file, &l.id));
-            if let Some(name) = names.min() {
+            let may = |l: &&Limit| files.contains(&l.file) && l.exceeded == Exceeded::Quarantine;
+            let (relied, strict): (Vec<&Limit>, Vec<&Limit>) =
+                cx.set.limits.iter().filter(may).partition(|l| l.allow_if_unavailable);
+            for limit in relied {
+                cx.rely_on(cx.set.qualified(limit.file, &limit.id));
+            }
+            // What the rules deny is denied by them.
+            let name = strict.iter().map(|l| cx.set.qualified(l.file, &l.id)).min();
+            if let (Some(name), true) = (name, decision.verdict != Verdict::Deny) {
                 unavailable(&name, decision);
             }
         }
@@ -63,7 +67,9 @@ pub fn session(
         let (state, now) = match (view, state.as_mut()) {
             (SessionView::Known(_, now), Some(state)) => (state, now),
             (SessionView::Unavailable, _) | (_, None) if matches!(view, SessionView::Unavailable) => {
-                if !limit.allow_if_unavailable {
+                if limit.allow_if_unavailable {
+                    cx.rely_on(name);
+                } else {
                     unavailable(&name, decision);
                 }
                 continue;
@@ -131,10 +137,7 @@ pub fn charge(
             Answer::Unavailable if cx.call.stage == Stage::Call && !limit.allow_if_unavailable => {
                 unavailable(&name, decision);
             }
-            Answer::Unavailable if cx.call.stage == Stage::Call => {
-                decision.reason =
-                    format!("{} The store was out of reach, and `{name}` allows that.", decision.reason);
-            }
+            Answer::Unavailable if cx.call.stage == Stage::Call => cx.rely_on(name),
             _ => {}
         }
     }

@@ -46,7 +46,7 @@ fn guidance(set: &PolicySet, pool: &OpenPool, call: &Call<'_>, facts: &Facts<'_>
     };
     let found = set.index.find(&call.tool);
     let tool = tool_of(set, found.tools, &files);
-    let cx = Context { set, pool, call, env: CallEnv::new(pool, call, tool, view, true), partial: true };
+    let cx = Context::new(set, pool, call, CallEnv::new(pool, call, tool, view, true), true);
     scope_of(&cx, tool);
     let buckets: Vec<_> = found.buckets().collect();
     let mut clauses: [Vec<String>; 3] = Default::default();

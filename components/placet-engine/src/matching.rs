@@ -1,5 +1,7 @@
 //! Whether one rule matches: its selector, its argument constraints and its condition.
 
+use std::cell::RefCell;
+
 use placet_cel::{Budget, ErrorKind, EvalError, OpenPool, Program, Value, eval};
 use placet_model::Call;
 
@@ -34,9 +36,35 @@ pub struct Context<'a> {
     pub env: CallEnv<'a>,
     /// Partial evaluation: the arguments are not known.
     pub partial: bool,
+    /// What went on without state that was out of reach, because the policy says so (`on_unavailable: allow`).
+    relied: RefCell<Vec<String>>,
 }
 
 impl<'a> Context<'a> {
+    /// What a call is decided in.
+    pub fn new(
+        set: &'a PolicySet,
+        pool: &'a OpenPool,
+        call: &'a Call<'a>,
+        env: CallEnv<'a>,
+        partial: bool,
+    ) -> Context<'a> {
+        Context { set, pool, call, env, partial, relied: RefCell::default() }
+    }
+
+    /// Notes that the call goes on without state, because this rule or limit allows it.
+    pub fn rely_on(&self, name: String) {
+        self.relied.borrow_mut().push(name);
+    }
+
+    /// Everything that allowed the call to go on without state, sorted.
+    pub fn relied_on(&self) -> Vec<String> {
+        let mut names = self.relied.borrow().clone();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Evaluates a program.
     ///
     /// # Errors

@@ -31,7 +31,12 @@ pub fn remember<'a>(
             (SessionView::Known(_, now), Some(state)) => (state, now),
             // Without a session nothing can be asked of it later: every condition that does errs.
             (SessionView::None, _) => continue,
-            _ if remember.allow_if_unavailable => continue,
+            _ if remember.allow_if_unavailable => {
+                if crate::decide::enforced(cx.set, remember.file) {
+                    cx.rely_on(cx.set.qualified(remember.file, &format!("remember:{}", remember.name)));
+                }
+                continue;
+            }
             _ => {
                 let reason = "State that the policy needs is unavailable.".to_owned();
                 failed.push((remember, Code::StateUnavailable, reason));

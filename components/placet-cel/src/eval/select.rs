@@ -80,8 +80,11 @@ impl<'a> Machine<'a, '_> {
 
     fn doubled(&mut self, value: Value<'a>) -> Outcome<'a> {
         Ok(match value {
-            Value::Int(i) => Value::Double(i as f64),
-            Value::Uint(u) => Value::Double(u as f64),
+            Value::Int(i) if (i as f64) as i128 == i128::from(i) => Value::Double(i as f64),
+            Value::Uint(u) if (u as f64) as i128 == i128::from(u) => Value::Double(u as f64),
+            Value::Int(_) | Value::Uint(_) => {
+                return Err(EvalError::new(crate::ErrorKind::Value, "a whole number that no double equals"));
+            }
             Value::List(items) => {
                 self.budget.build_list(items.len())?;
                 let doubles: Result<Vec<_>, _> =

@@ -37,7 +37,7 @@ fn found_and_matching(set: &PolicySet, call: &str) -> (Vec<String>, Vec<String>)
     let pool = OpenPool::open(set.pool.clone()).unwrap();
     let call = Call::read(call.as_bytes(), &Limits::default()).unwrap_or_else(|e| panic!("{e}: {call}"));
     let env = CallEnv::new(&pool, &call, None, SessionView::None, false);
-    let cx = Context { set, pool: &pool, call: &call, env, partial: false };
+    let cx = Context::new(set, &pool, &call, env, false);
     let files: Vec<u32> = (0..set.files.len() as u32).collect();
     let buckets = set.index.find(&call.tool);
     let buckets: Vec<&Bucket> = buckets.buckets().collect();

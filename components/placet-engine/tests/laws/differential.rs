@@ -107,7 +107,6 @@ fn engine_and_reference_agree() {
         (Verdict::Escalate, Code::ApprovalRequired),
         (Verdict::Escalate, Code::ConditionError),
         (Verdict::Escalate, Code::LimitExceeded),
-        (Verdict::Escalate, Code::StateUnavailable),
         (Verdict::Deny, Code::Denied),
         (Verdict::Deny, Code::DefaultDeny),
         (Verdict::Deny, Code::ConditionError),

@@ -275,7 +275,7 @@ impl<'a> Fields<'a> {
 
 /// The checks that concern more than one field.
 fn checked(call: Call<'_>) -> Result<Call<'_>, BadRequest> {
-    if call.tool.is_empty() && call.stage != Stage::Prompt {
+    if call.tool.is_empty() && !matches!(call.stage, Stage::Prompt | Stage::List) {
         return Err(required("tool"));
     }
     if call.tool.len() > MAX_TOOL || call.tool.chars().any(char::is_control) {

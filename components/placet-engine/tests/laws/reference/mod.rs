@@ -157,7 +157,7 @@ impl<'a> Reference<'a> {
         scope: &Option<Result<String, EvalError>>,
     ) -> Option<(Verdict, Reasons)> {
         let mut of: BTreeMap<Verdict, Reasons> = BTreeMap::new();
-        let mut lame = Reasons::new();
+        let (mut lame, mut lost) = (Reasons::new(), Reasons::new());
         for rule in self.set.rules.iter().filter(|r| files.contains(&r.file)) {
             if rule.stage != self.call.stage || !concerns(&rule.tools, &self.call.tool) {
                 continue;
@@ -178,6 +178,10 @@ impl<'a> Reference<'a> {
                     }
                 }
                 Err(e) if rule.outcome == Verdict::Allow => lame.push((code_of(&e), name)),
+                // Section 6: without state the call is denied, unless the rule says otherwise.
+                Err(e) if rule.outcome == Verdict::Escalate && e.kind() == ErrorKind::Unavailable => {
+                    lost.push((Code::StateUnavailable, name));
+                }
                 Err(e) => of.entry(rule.outcome).or_default().push((code_of(&e), name)),
             }
         }
@@ -191,6 +195,9 @@ impl<'a> Reference<'a> {
             let name = self.set.qualified(files[0], "roles");
             of.entry(Verdict::Deny).or_default().extend(code.map(|code| (code, name)));
             of.retain(|_, reasons| !reasons.is_empty());
+        }
+        if !lost.is_empty() {
+            of.entry(Verdict::Deny).or_insert(lost);
         }
         if let Some(strictest) = of.pop_last() {
             return Some(strictest);

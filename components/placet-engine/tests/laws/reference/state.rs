@@ -29,7 +29,8 @@ impl<'a> Reference<'a> {
                 active.contains(&l.file) && l.exceeded == Exceeded::Quarantine && !l.allow_if_unavailable
             };
             let blind = self.set.limits.iter().filter(may).map(|l| self.set.qualified(l.file, &l.id)).min();
-            if let Some(by) = blind {
+            // What the rules deny is denied by them.
+            if let (Some(by), true) = (blind, answer.verdict != Verdict::Deny) {
                 stand_in_the_way(answer, Verdict::Deny, vec![(Code::StateUnavailable, by)]);
             }
         } else if let Some(by) = self.world.quarantined.get(session) {
