@@ -8,13 +8,13 @@ use placet_model as model;
 use placet_model::call::{Parts, PrincipalParts, ResourceParts};
 use placet_pdp::{Pdp, Trust};
 
-#[expect(missing_docs, reason = "generated; the WIT file documents it")]
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "policy" });
 }
 
-use bindings::placet::policy::types as wit;
-use bindings::{Call, Decision, Description, Facts, Guest, Visibility};
+use bindings::exports::placet::policy::decisions::{
+    self as wit, Call, Decision, Description, Facts, Guest, Visibility,
+};
 
 thread_local! {
     /// The loaded policy. The component is single-threaded, and this is its only state.

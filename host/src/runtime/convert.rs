@@ -5,7 +5,7 @@ use placet_model as model;
 use placet_model::{Amount, Code, Timestamp};
 
 use super::instance::Fault;
-use super::instance::bindings::placet::policy::types as wit;
+use super::instance::bindings::exports::placet::policy::decisions as wit;
 
 pub fn facts(of: &model::Facts<'_>) -> wit::Facts {
     let model::Facts { session, answer } = of;

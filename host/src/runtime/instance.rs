@@ -41,14 +41,19 @@ impl Instance {
         store.set_epoch_deadline(ticks(component.budget.load));
         let policy = component.pre.instantiate(&mut store)?;
         let keys: Vec<Vec<u8>> = trust.keys.iter().map(|key| key.to_vec()).collect();
-        let loaded = policy.call_load(&mut store, bundle, &keys)?.map(convert::description);
+        let loaded =
+            policy.placet_policy_decisions().call_load(&mut store, bundle, &keys)?.map(convert::description);
         let decision = ticks(component.budget.decision);
         Ok((Instance { store, policy, decision }, loaded))
     }
 
     pub fn decide(&mut self, call: &[u8], facts: &Facts<'_>) -> Result<Decision, Fault> {
         self.store.set_epoch_deadline(self.decision);
-        let decision = self.policy.call_decide_json(&mut self.store, call, &convert::facts(facts))?;
+        let decision = self.policy.placet_policy_decisions().call_decide_json(
+            &mut self.store,
+            call,
+            &convert::facts(facts),
+        )?;
         convert::decision(decision)
     }
 
@@ -61,7 +66,12 @@ impl Instance {
         // As many decisions as there are tools.
         let tools_count = u64::try_from(tools.len()).unwrap_or(u64::MAX).max(1);
         self.store.set_epoch_deadline(self.decision.saturating_mul(tools_count).min(ticks(LONGEST)));
-        let listed = self.policy.call_list_tools(&mut self.store, call, &convert::facts(facts), tools)?;
+        let listed = self.policy.placet_policy_decisions().call_list_tools(
+            &mut self.store,
+            call,
+            &convert::facts(facts),
+            tools,
+        )?;
         Ok(listed.into_iter().map(convert::visibility).collect())
     }
 }
