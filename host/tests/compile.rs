@@ -13,7 +13,12 @@ fn check(folder: &str, severity: Severity, least: usize) {
         .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
         .collect();
     files.sort();
-    assert!(files.len() >= least, "{} has {} cases, and {least} are asked for", folder.display(), files.len());
+    assert!(
+        files.len() >= least,
+        "{} has {} cases, and {least} are asked for",
+        folder.display(),
+        files.len()
+    );
     let mut wrong = Vec::new();
     for file in &files {
         let name = file.file_name().and_then(|n| n.to_str()).expect("a name").to_owned();
@@ -42,7 +47,13 @@ fn check(folder: &str, severity: Severity, least: usize) {
             wrong.push(format!("{name}: expected\n{expected}\nbut the compiler says\n{text}"));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} are not as expected:\n{}", wrong.len(), files.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} are not as expected:\n{}",
+        wrong.len(),
+        files.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]

@@ -16,7 +16,16 @@ fn check(folder: &str, target: &Target, least: usize) -> Results {
     let failures: Vec<String> = results
         .failures
         .iter()
-        .map(|f| format!("{}: {} (step {})\n{}instead of\n{}", f.file.display(), f.case, f.step, f.actual, f.expected))
+        .map(|f| {
+            format!(
+                "{}: {} (step {})\n{}instead of\n{}",
+                f.file.display(),
+                f.case,
+                f.step,
+                f.actual,
+                f.expected
+            )
+        })
         .collect();
     assert!(failures.is_empty(), "{} cases failed:\n{}", failures.len(), failures.join("\n"));
     assert!(results.passed >= least, "{} cases, and {least} are asked for", results.passed);

@@ -182,7 +182,9 @@ impl<'a> Layer<'a> {
             Verdict::Deny => self.denying(),
         };
         let of_hit = |hit: &Hit<'_>| match (&hit.error, &hit.rule.reason) {
-            (Some(error), _) if verdict != Verdict::Allow => Some(format!("A condition could not be evaluated: {error}.")),
+            (Some(error), _) if verdict != Verdict::Allow => {
+                Some(format!("A condition could not be evaluated: {error}."))
+            }
             (_, reason) => reason.clone(),
         };
         let mut reasons: Vec<String> = hits.iter().filter_map(of_hit).collect();

@@ -137,7 +137,8 @@ fn read_identity(path: &Path) -> Result<Identity, String> {
 /// Structured logs on standard error: for people, or with `--format json` for programs. `PLACET_LOG` filters them.
 fn start_logging(out: &Output) {
     let filter = EnvFilter::try_from_env("PLACET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match out.format {
         Format::Json => logs.json().flatten_event(true).try_init(),
         Format::Text => logs.with_ansi(out.color_errors).try_init(),

@@ -67,12 +67,19 @@ async fn posted(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     let version = parts.headers.get(VERSION).cloned();
     // A task of its own: an agent that hangs up does not keep a result from being decided and recorded.
     let exchange = tokio::spawn(async move { exchange(gateway, &body, session, version).await });
-    exchange.await.unwrap_or_else(|_| text(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed; nothing is known of the call"))
+    exchange.await.unwrap_or_else(|_| {
+        text(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed; nothing is known of the call")
+    })
 }
 
 type Session = Option<(String, Option<String>)>;
 
-async fn exchange(gateway: Arc<Gateway>, body: &[u8], session: Session, version: Option<HeaderValue>) -> Response {
+async fn exchange(
+    gateway: Arc<Gateway>,
+    body: &[u8],
+    session: Session,
+    version: Option<HeaderValue>,
+) -> Response {
     let settings = &gateway.settings;
     let named = session.as_ref().map(|(id, _)| id.as_str());
     let id = settings.identity.session.as_deref().or(named);
@@ -117,7 +124,8 @@ async fn forward(
     if matches!(forwarded, Forwarded::Nothing) && status.is_success() {
         return text(StatusCode::ACCEPTED, "");
     }
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
+    let kind =
+        response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
     let opened = response.headers().get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let opens = matches!(forwarded, Forwarded::Initialize { .. }) && status.is_success();
     let mut answer = if kind.starts_with("text/event-stream") && status.is_success() {
@@ -203,7 +211,8 @@ fn unknown_session() -> Response {
 }
 
 fn json_error(status: StatusCode, why: &str) -> Response {
-    let error = serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": why } });
+    let error =
+        serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": why } });
     reply(status, error.to_string())
 }
 

@@ -18,7 +18,10 @@ const SETTLE: Duration = Duration::from_millis(150);
 ///
 /// # Errors
 /// When the path cannot be watched.
-pub fn watch(policy: WatchedPolicy, handle: PolicyHandle) -> Result<notify::RecommendedWatcher, notify::Error> {
+pub fn watch(
+    policy: WatchedPolicy,
+    handle: PolicyHandle,
+) -> Result<notify::RecommendedWatcher, notify::Error> {
     let (changed, mut changes) = mpsc::channel::<()>(1);
     let on_change = changed.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {

@@ -34,7 +34,8 @@ impl Sessions {
         let id = format!("placet-{}", placet_bundle::hex(&bytes));
         let mut table = self.lock();
         if table.sessions.len() >= MOST {
-            let oldest = table.sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, _)| id.clone());
+            let oldest =
+                table.sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, _)| id.clone());
             if let Some(oldest) = oldest {
                 table.sessions.remove(&oldest);
             }

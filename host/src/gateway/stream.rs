@@ -12,7 +12,12 @@ use tokio::sync::mpsc;
 use super::Gateway;
 
 /// What the agent gets for one message of the server; `None`: nothing.
-async fn answer(gateway: &Arc<Gateway>, forwarded: &Forwarded, message: &[u8], exchange: &str) -> Option<String> {
+async fn answer(
+    gateway: &Arc<Gateway>,
+    forwarded: &Forwarded,
+    message: &[u8],
+    exchange: &str,
+) -> Option<String> {
     match forwarded.answer(message, gateway.settings.max_response) {
         Answered::Pass(body) => Some(body),
         Answered::Decide(pending) => Some(gateway.decide_result(*pending, exchange).await),
@@ -68,7 +73,11 @@ pub fn events(
         let bytes = response.bytes_stream().map(move |chunk| match chunk {
             Ok(chunk) => {
                 sizes = sizes.saturating_add(chunk.len());
-                if sizes > limit.saturating_mul(16) { Err(std::io::Error::other("too long")) } else { Ok(chunk) }
+                if sizes > limit.saturating_mul(16) {
+                    Err(std::io::Error::other("too long"))
+                } else {
+                    Ok(chunk)
+                }
             }
             Err(error) => Err(std::io::Error::other(error.to_string())),
         });

@@ -69,7 +69,12 @@ impl Upstream {
         self.request(Method::DELETE, Some(session), None).send().await
     }
 
-    fn request(&self, method: Method, session: Option<&str>, version: Option<&HeaderValue>) -> RequestBuilder {
+    fn request(
+        &self,
+        method: Method,
+        session: Option<&str>,
+        version: Option<&HeaderValue>,
+    ) -> RequestBuilder {
         let mut headers = HeaderMap::new();
         if let Some(Ok(session)) = session.map(HeaderValue::from_str) {
             headers.insert(SESSION, session);
@@ -92,4 +97,3 @@ pub fn causes(error: &reqwest::Error) -> String {
     }
     text
 }
-

@@ -22,14 +22,23 @@ async fn calls_are_allowed_denied_and_escalated() {
         let before = world.calls().len();
         let answer = world.call(Some(&session), tool, args.clone()).await;
         let decision = &answer["result"]["_meta"][DECISION];
-        assert_eq!(decision["verdict"], if code == "unmet-obligation" { "deny" } else { verdict }, "{tool} {args}: {answer}");
+        assert_eq!(
+            decision["verdict"],
+            if code == "unmet-obligation" { "deny" } else { verdict },
+            "{tool} {args}: {answer}"
+        );
         assert_eq!(decision["code"], code, "{tool} {args}");
         assert_eq!(decision["rules"], rules, "{tool} {args}");
         assert_eq!(answer["id"], 7);
         let refused = verdict != "allow";
         assert_eq!(answer["result"]["isError"] == true, refused, "{tool} {args}");
-        assert_eq!(world.calls().len() - before, usize::from(!refused), "{tool} {args}: what reached the server");
-        let record = world.records().into_iter().rev().find(|r| r["call"]["stage"] == "call").expect("a record");
+        assert_eq!(
+            world.calls().len() - before,
+            usize::from(!refused),
+            "{tool} {args}: what reached the server"
+        );
+        let record =
+            world.records().into_iter().rev().find(|r| r["call"]["stage"] == "call").expect("a record");
         assert_eq!(record["decision"]["verdict"], verdict.replace("escalate", "escalate"), "{tool} {args}");
         assert_eq!(record["call"]["args"], args);
     }
@@ -99,7 +108,10 @@ async fn a_session_remembers_and_another_cannot_be_claimed() {
     assert_eq!(world.call(Some(&a), "rows", json!({})).await["result"]["_meta"][DECISION]["code"], "denied");
     assert_eq!(world.call(Some(&b), "rows", json!({})).await["result"]["isError"], Value::Null);
     // Without a session the condition cannot be evaluated, and the rule that denies counts.
-    assert_eq!(world.call(None, "rows", json!({})).await["result"]["_meta"][DECISION]["code"], "condition-error");
+    assert_eq!(
+        world.call(None, "rows", json!({})).await["result"]["_meta"][DECISION]["code"],
+        "condition-error"
+    );
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     for id in ["placet-00000000000000000000000000000000", "mine", ""] {
         assert_eq!(world.post(&[("mcp-session-id", id)], body).await.0, 404, "{id}");
@@ -145,15 +157,26 @@ async fn a_server_that_is_not_there_is_an_error_and_never_an_answer() {
 #[tokio::test]
 async fn bad_messages_stop_at_the_gateway() {
     let world = World::start().await;
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{}{}}}}}"#, "[".repeat(200), "]".repeat(200));
-    let long = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":"{}"}}}}"#, "x".repeat(2 << 20));
-    let call = |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{}{}}}}}"#,
+        "[".repeat(200),
+        "]".repeat(200)
+    );
+    let long =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":"{}"}}}}"#, "x".repeat(2 << 20));
+    let call =
+        |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
     let cases: Vec<(&[(&str, &str)], String, u16, &str)> = vec![
         (&[], String::new(), 400, "-32700"),
         (&[], "{".to_owned(), 400, "-32700"),
         (&[], "null".to_owned(), 400, "-32600"),
         (&[], "[]".to_owned(), 400, "batches"),
-        (&[], r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop"}}]"#.to_owned(), 400, "batches"),
+        (
+            &[],
+            r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop"}}]"#.to_owned(),
+            400,
+            "batches",
+        ),
         (&[], "{}".to_owned(), 400, "jsonrpc"),
         (&[], r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#.to_owned(), 400, "jsonrpc"),
         (&[], r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#.to_owned(), 400, "`id`"),
@@ -161,14 +184,44 @@ async fn bad_messages_stop_at_the_gateway() {
         (&[], r#"{"jsonrpc":"2.0","id":1,"method":3}"#.to_owned(), 400, "`method`"),
         (&[], r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#.to_owned(), 400, "`params`"),
         (&[], r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#.to_owned(), 400, "twice"),
-        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}"#.to_owned(), 400, "`Method`"),
-        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"ping","\u006dethod":"tools/call"}"#.to_owned(), 400, "twice"),
+        (
+            &[],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}"#.to_owned(),
+            400,
+            "`Method`",
+        ),
+        (
+            &[],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","\u006dethod":"tools/call"}"#.to_owned(),
+            400,
+            "twice",
+        ),
         (&[], r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#.to_owned(), 400, "none of them"),
-        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b"}}"#.to_owned(), 200, "-32601"),
-        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"TOOLS/CALL","params":{"name":"drop"}}"#.to_owned(), 200, "-32601"),
+        (
+            &[],
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b"}}"#.to_owned(),
+            200,
+            "-32601",
+        ),
+        (
+            &[],
+            r#"{"jsonrpc":"2.0","id":1,"method":"TOOLS/CALL","params":{"name":"drop"}}"#.to_owned(),
+            200,
+            "-32601",
+        ),
         (&[], r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#.to_owned(), 200, "-32601"),
-        (&[], r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"json"}}"#.to_owned(), 400, "-32601"),
-        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#.to_owned(), 400, "protocolVersion"),
+        (
+            &[],
+            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"json"}}"#.to_owned(),
+            400,
+            "-32601",
+        ),
+        (
+            &[],
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#.to_owned(),
+            400,
+            "protocolVersion",
+        ),
         (&[], r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#.to_owned(), 400, "-32602"),
         (&[], call(r#"{"arguments":{}}"#), 400, "`name`"),
         (&[], call(r#"{"name":7}"#), 400, "`name`"),
@@ -181,11 +234,36 @@ async fn bad_messages_stop_at_the_gateway() {
         (&[], call(r#"{"name":"","arguments":{}}"#), 200, "bad-request"),
         (&[], deep, 400, "-32700"),
         (&[], long, 413, "too long"),
-        (&[("content-type", "text/plain")], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(), 415, "application/json"),
-        (&[("content-encoding", "gzip")], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(), 415, "encoding"),
-        (&[("mcp-protocol-version", "1999-01-01")], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(), 400, "2025-11-25"),
-        (&[("origin", "https://evil.example")], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(), 403, "origin"),
-        (&[("origin", "http://localhost.evil.example")], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(), 403, "origin"),
+        (
+            &[("content-type", "text/plain")],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+            415,
+            "application/json",
+        ),
+        (
+            &[("content-encoding", "gzip")],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+            415,
+            "encoding",
+        ),
+        (
+            &[("mcp-protocol-version", "1999-01-01")],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+            400,
+            "2025-11-25",
+        ),
+        (
+            &[("origin", "https://evil.example")],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+            403,
+            "origin",
+        ),
+        (
+            &[("origin", "http://localhost.evil.example")],
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+            403,
+            "origin",
+        ),
         (&[("origin", "null")], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(), 403, "origin"),
     ];
     for (headers, body, status, part) in cases {

@@ -170,10 +170,13 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
             let version = message["params"]["protocolVersion"].clone();
             let capabilities = json!({"tools": {}, "resources": {}, "prompts": {}});
             let info = json!({"name": "s", "version": "1"});
-            json_body(result(json!({"protocolVersion": version, "capabilities": capabilities, "serverInfo": info})))
+            json_body(result(
+                json!({"protocolVersion": version, "capabilities": capabilities, "serverInfo": info}),
+            ))
         }
         Some("tools/list") => {
-            let tool = |name: &str| json!({"name": name, "description": "does", "inputSchema": {"type": "object"}});
+            let tool =
+                |name: &str| json!({"name": name, "description": "does", "inputSchema": {"type": "object"}});
             let names = ["sse", "json", "pay", "drop", "unknown", "rows"];
             json_body(result(json!({"tools": names.map(tool), "nextCursor": "more"})))
         }
@@ -190,24 +193,33 @@ fn called(message: &Value, id: &Value) -> Response {
     let said = message["params"]["arguments"]["say"].as_str().unwrap_or("done");
     match message["params"]["name"].as_str().unwrap_or("") {
         "sse" => {
-            let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}});
+            let progress =
+                json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}});
             let other = json!({"jsonrpc": "2.0", "id": 999, "result": text("not asked for")});
-            let events = format!(": hello\n\nid: 1\ndata: {progress}\n\ndata: {other}\n\ndata: {}\n\n", result(text(said)));
+            let events = format!(
+                ": hello\n\nid: 1\ndata: {progress}\n\ndata: {other}\n\ndata: {}\n\n",
+                result(text(said))
+            );
             with(StatusCode::OK, "text/event-stream", events)
         }
         "capped" | "rows" => {
-            let rows = json!({"rows": [{"n": 1, "secret": "a"}, {"n": 2, "secret": "b"}, {"n": 3, "secret": "c"}]});
+            let rows =
+                json!({"rows": [{"n": 1, "secret": "a"}, {"n": 2, "secret": "b"}, {"n": 3, "secret": "c"}]});
             let mut whole = text(&rows.to_string());
             if message["params"]["arguments"]["plain"] == true {
                 whole = text("1 a, 2 b, 3 c");
             }
             json_body(result(whole))
         }
-        "odd.wrong-id" => json_body(json!({"jsonrpc": "2.0", "id": "other", "result": text("x")}).to_string()),
+        "odd.wrong-id" => {
+            json_body(json!({"jsonrpc": "2.0", "id": "other", "result": text("x")}).to_string())
+        }
         "odd.not-json" => json_body("{".to_owned()),
         "odd.duplicate" => json_body(r#"{"jsonrpc":"2.0","id":7,"result":{},"result":{}}"#.to_owned()),
         "odd.html" => with(StatusCode::OK, "text/html", "<p>hello</p>".to_owned()),
-        "odd.error" => json_body(json!({"jsonrpc": "2.0", "id": id, "error": {"code": 1, "message": "no"}}).to_string()),
+        "odd.error" => {
+            json_body(json!({"jsonrpc": "2.0", "id": id, "error": {"code": 1, "message": "no"}}).to_string())
+        }
         "odd.500" => with(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "oops".to_owned()),
         "odd.redirect" => with(StatusCode::TEMPORARY_REDIRECT, "text/plain", String::new()),
         "odd.long" => json_body(result(text(&"x".repeat(2 << 20)))),
