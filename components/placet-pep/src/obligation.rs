@@ -123,3 +123,6 @@ fn outermost_list(json: &mut Value) -> Option<&mut Vec<Value>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,10 @@ const RATIO: f64 = 4.0 / 3.0;
 /// Calls in the shorter of two runs; the longer one has twice as many, so that starting up cancels out.
 const CALLS: usize = 500;
 
+/// The packages that are always built together, so that their dependencies are built once.
+const BENCHES: [&str; 9] =
+    ["bench", "--profile", "release", "-p", "placet", "-p", "quickstart-server", "--bench", "decisions"];
+
 /// Prints what it measures; false when a decision with many rules costs too much more than one with few.
 ///
 /// # Errors
@@ -37,7 +41,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
     workspace.build_programs()?;
     if !args.scaling_only && workspace.root.join("host/benches").is_dir() {
         let status =
-            workspace.cargo(&["bench", "-p", "placet"]).status().context("cannot run cargo bench")?;
+            workspace.cargo(&BENCHES).status().context("cannot run cargo bench")?;
         ensure!(status.success(), "`cargo bench -p placet` failed");
     }
     let dir = workspace.scratch("bench")?;
