@@ -16,8 +16,14 @@ const CALL: &[u8] = br#"{"tool":"svc0.pay","args":{"amount":120.5,"region":"eu",
 fn bundle(rules: usize) -> Vec<u8> {
     let mut text = "policy: bench\nrules:\n".to_owned();
     for n in 0..rules / 2 {
-        let _ = writeln!(text, "  - {{id: a{n}, tools: [svc{n}.pay], args: {{amount: {{max: 500}}, region: any, note: any}}, outcome: allow}}");
-        let _ = writeln!(text, "  - {{id: b{n}, tools: ['svc{n}.*'], when: \"args.amount > 500 && env == 'prod'\", outcome: escalate}}");
+        let _ = writeln!(
+            text,
+            "  - {{id: a{n}, tools: [svc{n}.pay], args: {{amount: {{max: 500}}, region: any, note: any}}, outcome: allow}}"
+        );
+        let _ = writeln!(
+            text,
+            "  - {{id: b{n}, tools: ['svc{n}.*'], when: \"args.amount > 500 && env == 'prod'\", outcome: escalate}}"
+        );
     }
     let outcome = compile_sources(vec![Source { name: "bench.yaml".to_owned(), text }]);
     let (set, _) = outcome.policy.expect("the policy compiles");

@@ -53,6 +53,14 @@ impl Workspace {
     pub fn command(&self, program: impl Into<OsString>) -> Command {
         let mut command = Command::new(program.into());
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        // What cargo says about this program: build scripts that look at it would run again for nothing.
+        for (name, _) in std::env::vars_os() {
+            let of_this_program = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+            if name.to_str().is_some_and(|name| of_this_program.iter().any(|prefix| name.starts_with(prefix)))
+            {
+                command.env_remove(name);
+            }
+        }
         command
     }
 

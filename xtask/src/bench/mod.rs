@@ -40,8 +40,7 @@ const BENCHES: [&str; 9] =
 pub fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
     workspace.build_programs()?;
     if !args.scaling_only && workspace.root.join("host/benches").is_dir() {
-        let status =
-            workspace.cargo(&BENCHES).status().context("cannot run cargo bench")?;
+        let status = workspace.cargo(&BENCHES).status().context("cannot run cargo bench")?;
         ensure!(status.success(), "`cargo bench -p placet` failed");
     }
     let dir = workspace.scratch("bench")?;

@@ -33,7 +33,11 @@ fn check(json: &Value, obligations: &[Obligation], expected: &Value) {
 #[test]
 fn fields_are_taken_out() {
     let person = json!({"name": "Ada", "ssn": "1", "cards": [{"no": "2", "ok": true}, {"no": "3"}]});
-    check(&person, &[redact(&["ssn"])], &json!({"name": "Ada", "cards": [{"no": "2", "ok": true}, {"no": "3"}]}));
+    check(
+        &person,
+        &[redact(&["ssn"])],
+        &json!({"name": "Ada", "cards": [{"no": "2", "ok": true}, {"no": "3"}]}),
+    );
     let bare = json!({"name": "Ada", "ssn": "1", "cards": [{"ok": true}, {}]});
     check(&person, &[redact(&["cards.*.no"])], &bare);
     check(&person, &[redact(&["cards.no"])], &bare);
@@ -63,7 +67,11 @@ fn rows_are_cut_off_the_outermost_list() {
     check(&json!([1, 2, 3]), &cap(2), &json!([1, 2]));
     check(&json!([1, 2, 3]), &cap(0), &json!([]));
     check(&json!([1]), &cap(9), &json!([1]));
-    check(&json!({"a": {"b": [1, 2]}, "rows": [1, 2, 3]}), &cap(1), &json!({"a": {"b": [1, 2]}, "rows": [1]}));
+    check(
+        &json!({"a": {"b": [1, 2]}, "rows": [1, 2, 3]}),
+        &cap(1),
+        &json!({"a": {"b": [1, 2]}, "rows": [1]}),
+    );
     check(&json!({"rows": [[1, 2], [3, 4]]}), &cap(1), &json!({"rows": [[1, 2]]}));
     check(&json!({"n": 1}), &cap(1), &json!({"n": 1}));
     check(&json!("plain"), &cap(1), &json!("plain"));
