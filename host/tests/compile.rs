@@ -10,7 +10,9 @@ fn check(folder: &str, severity: Severity, least: usize) {
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("the folder is there")
         .map(|entry| entry.expect("it can be read").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        // A folder is one case: policies that only together say something.
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|e| e == "yaml"))
+        .filter(|path| !path.ends_with("schemas"))
         .collect();
     files.sort();
     assert!(
@@ -31,7 +33,7 @@ fn check(folder: &str, severity: Severity, least: usize) {
             text.push_str("\n\n");
         }
         // Paths as everybody sees them.
-        let text = text.replace(&format!("{}/", folder.display()), "");
+        let text = text.trim_end().replace(&format!("{}/", folder.display()), "") + "\n";
         if outcome.diagnostics.first().map(|d| d.severity) != Some(severity)
             || outcome.policy.is_some() != (severity == Severity::Warning)
         {
@@ -58,12 +60,12 @@ fn check(folder: &str, severity: Severity, least: usize) {
 
 #[test]
 fn errors_name_the_place_and_the_way_out() {
-    check("errors", Severity::Error, 40);
+    check("errors", Severity::Error, 150);
 }
 
 #[test]
 fn warnings_name_rules_that_do_nothing() {
-    check("warnings", Severity::Warning, 8);
+    check("warnings", Severity::Warning, 11);
 }
 
 /// Whatever order the files are read in, the policy is the same, byte for byte.

@@ -3,12 +3,20 @@
 use std::ops::Range;
 
 use placet_engine::constrain::normal_text;
+use placet_model::Constraint;
 use placet_model::constraint::Shape;
-use placet_model::{Constraint, Literal, Number};
 
 use super::cel::{PoolBuilder, Ty, did_you_mean};
 use super::reader::Reader;
 use super::yaml::{Node, Value};
+
+mod contradiction;
+mod literal;
+mod text;
+
+use contradiction::contradiction;
+use literal::{literal, literals, typed_literal};
+use text::{cidr, email, glob, path, url};
 
 const KINDS: &[&str] = &[
     "equals",
@@ -47,6 +55,12 @@ pub fn shape(reader: &mut Reader, pool: &mut PoolBuilder, node: &Node, ty: &Ty) 
     for (key, value) in entries {
         if key.text == "others" && matches!(&value.value, Value::Str(word) if word == "any") {
             shape.others = true;
+            continue;
+        }
+        if key.text == "others" && matches!(&value.value, Value::Str(_) | Value::Bool(_) | Value::Null) {
+            let help = "leave it out: no other arguments are accepted unless the rule says `others: any`";
+            let message = "`others` can only be `any`";
+            reader.error("bad-constraint", &value.span, message, Some(help.to_owned()));
             continue;
         }
         let field_ty = member(reader, ty, &key.text, &key.span);
@@ -109,33 +123,18 @@ pub fn constraint(reader: &mut Reader, pool: &mut PoolBuilder, node: &Node, ty: 
             }
             if all.len() == 1 { all.pop() } else { Some(Constraint::All(all)) }
         }
-        _ => {
-            let help =
-                Some("write `any`, `absent`, or a mapping such as `{max: 500}` or `{equals: …}`".to_owned());
-            reader.error(
-                "bad-constraint",
-                &node.span,
-                format!("{} is no constraint", node.value.kind()),
-                help,
-            );
+        Value::Str(_) | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+            let raw = reader.source.text.get(node.span.clone()).unwrap_or("").to_owned();
+            let help = format!("write `{{equals: {raw}}}`; `any` and `absent` are the only words");
+            reader.error("bad-constraint", &node.span, format!("`{raw}` is not a constraint"), Some(help));
             None
         }
-    }
-}
-
-fn contradiction(reader: &mut Reader, all: &[Constraint], span: &Range<usize>) {
-    let min = all.iter().find_map(|c| if let Constraint::Min(n) = c { Some(*n) } else { None });
-    let max = all.iter().find_map(|c| if let Constraint::Max(n) = c { Some(*n) } else { None });
-    let short = all.iter().find_map(|c| if let Constraint::MinLength(n) = c { Some(*n) } else { None });
-    let long = all.iter().find_map(|c| if let Constraint::MaxLength(n) = c { Some(*n) } else { None });
-    let numbers = min.zip(max).is_some_and(|(min, max)| min.cmp_value(max).is_gt());
-    if numbers || short.zip(long).is_some_and(|(short, long)| short > long) {
-        reader.error(
-            "unreachable-rule",
-            span,
-            "no value can satisfy this: the least is above the most",
-            None,
-        );
+        Value::Null | Value::List(_) => {
+            let help = "write `any`, `absent`, or a mapping such as `{max: 500}` or `{one_of: […]}`";
+            let message = format!("{} is not a constraint", node.value.kind());
+            reader.error("bad-constraint", &node.span, message, Some(help.to_owned()));
+            None
+        }
     }
 }
 
@@ -164,194 +163,112 @@ fn kind(
     }
     let element = if let Ty::List(of) = ty { (**of).clone() } else { Ty::Dyn };
     Some(match name {
-        "any" => Constraint::Any,
-        "absent" => Constraint::Absent,
+        "any" | "absent" => {
+            only_true(reader, node, name)?;
+            if name == "any" { Constraint::Any } else { Constraint::Absent }
+        }
         "equals" => Constraint::Equals(typed_literal(reader, node, ty)?),
         "one_of" => Constraint::OneOf(literals(reader, node, ty)?),
         "not_one_of" => Constraint::NotOneOf(literals(reader, node, ty)?),
-        "min" => Constraint::Min(number(reader, node)?),
-        "max" => Constraint::Max(number(reader, node)?),
+        "min" => Constraint::Min(reader.number(node, "a number")?),
+        "max" => Constraint::Max(reader.number(node, "a number")?),
         "min_length" => Constraint::MinLength(reader.whole(node, "`min_length`")?),
         "max_length" => Constraint::MaxLength(reader.whole(node, "`max_length`")?),
         "prefix" => Constraint::Prefix(normal_text(&reader.string(node, "`prefix`")?)),
         "suffix" => Constraint::Suffix(normal_text(&reader.string(node, "`suffix`")?)),
         "glob" => Constraint::Glob(glob(reader, node)?),
-        "regex" => {
-            let pattern = reader.string(node, "`regex`")?;
-            match pool.automaton(&pattern) {
-                Ok(automaton) => Constraint::Regex { pattern, automaton },
-                Err(error) => {
-                    let message = format!("the regular expression cannot be used: {}", error.message);
-                    reader.error("bad-regex", &node.span, message, None);
-                    return None;
-                }
-            }
-        }
-        "contains" => Constraint::Contains(literal(reader, node)?),
+        "regex" => regex(reader, pool, node)?,
+        "contains" => Constraint::Contains(literal(node)),
         "subset_of" => Constraint::SubsetOf(literals(reader, node, &element)?),
         "each" => Constraint::Each(Box::new(constraint(reader, pool, node, &element)?)),
-        "cidr" => {
-            let networks = reader.strings(node, "`cidr`");
-            for (network, span) in &networks {
-                if placet_cel::text::ip::parse_cidr(network).is_err() {
-                    let help = Some("write an address and a prefix length: `10.0.0.0/8`".to_owned());
-                    reader.error("bad-cidr", span, format!("`{network}` is not a network"), help);
-                }
-            }
-            Constraint::Cidr(networks.into_iter().map(|(network, _)| network).collect())
-        }
-        "email" => {
-            let fields = reader.fields(node, "`email`", &["domains"])?;
-            let domains = super::reader::get(fields, "domains").map_or_else(Vec::new, |n| hosts(reader, n));
-            Constraint::Email { domains }
-        }
+        "cidr" => cidr(reader, node),
+        "email" => email(reader, node)?,
         "url" => url(reader, node)?,
-        "path" => {
-            let fields = reader.fields(node, "`path`", &["under"])?;
-            let Some(under) = super::reader::get(fields, "under") else {
-                reader.error("missing-field", &node.span, "`path` needs `under`", None);
-                return None;
-            };
-            let mut directories = Vec::new();
-            for (text, span) in reader.strings(under, "`under`") {
-                match placet_cel::text::path::normalise(&text) {
-                    Ok(directory) => directories.push(normal_text(&directory)),
-                    Err(error) => reader.error("bad-path", &span, error.to_string(), None),
-                }
-            }
-            Constraint::Path { under: directories }
-        }
+        "path" => path(reader, node)?,
         "shape" => Constraint::Shape(shape(reader, pool, node, ty)?),
-        "all" | "one" | "none" => {
-            let of = reader.list(node, &format!("`{name}`")).iter();
-            let of: Vec<Constraint> = of.filter_map(|n| constraint(reader, pool, n, ty)).collect();
-            if of.is_empty() {
-                reader.error(
-                    "empty-constraint",
-                    &node.span,
-                    format!("`{name}` needs at least one constraint"),
-                    None,
-                );
-                return None;
-            }
-            match name {
-                "all" => Constraint::All(of),
-                "one" => Constraint::One(of),
-                _ => Constraint::None(of),
-            }
-        }
+        "all" | "one" | "none" => several(reader, pool, name, node, ty)?,
         _ => {
-            let help = did_you_mean(name, KINDS.iter().copied());
+            let help = did_you_mean(name, KINDS.iter().copied())
+                .or_else(|| elsewhere(name).map(|here| format!("it is called `{here}`")))
+                .or_else(|| Some(format!("the constraints are {}", KINDS.join(", "))));
             reader.error("unknown-constraint", key, format!("there is no constraint `{name}`"), help);
             return None;
         }
     })
 }
 
-fn url(reader: &mut Reader, node: &Node) -> Option<Constraint> {
-    let fields = reader.fields(node, "`url`", &["schemes", "hosts", "ports"])?;
-    let get = |name| super::reader::get(fields, name);
-    let schemes = get("schemes").map_or_else(Vec::new, |n| reader.names(n, "a scheme"));
-    let hosts = get("hosts").map_or_else(Vec::new, |n| hosts(reader, n));
-    let mut ports = Vec::new();
-    for port in get("ports").map_or(&[][..], |n| reader.list(n, "`ports`")) {
-        match reader.whole(port, "a port").map(u16::try_from) {
-            Some(Ok(port)) => ports.push(port),
-            Some(Err(_)) => reader.error("bad-port", &port.span, "a port is at most 65535", None),
-            None => {}
-        }
-    }
-    Some(Constraint::Url { schemes: schemes.iter().map(|s| s.to_ascii_lowercase()).collect(), hosts, ports })
+/// What other languages call the constraints.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "maximum" | "lte" | "le" | "at_most" | "maxValue" => "max",
+        "minimum" | "gte" | "ge" | "at_least" | "minValue" => "min",
+        "maxLength" | "max_len" => "max_length",
+        "minLength" | "min_len" => "min_length",
+        "enum" | "in" | "oneOf" | "anyOf" | "any_of" => "one_of",
+        "not_in" | "notIn" => "not_one_of",
+        "pattern" | "matches" | "regexp" => "regex",
+        "eq" | "equal" | "is" | "const" | "value" => "equals",
+        "starts_with" | "startsWith" => "prefix",
+        "ends_with" | "endsWith" => "suffix",
+        "allOf" | "and" => "all",
+        "or" => "one",
+        "not" => "none",
+        "items" => "each",
+        "properties" => "shape",
+        _ => return None,
+    })
 }
 
-/// Hosts after IDNA, in lower case; a leading `*.` stays.
-fn hosts(reader: &mut Reader, node: &Node) -> Vec<String> {
-    let mut hosts = Vec::new();
-    for (text, span) in reader.strings(node, "a host") {
-        let (star, name) = match text.strip_prefix("*.") {
-            Some(name) => ("*.", name),
-            None => ("", text.as_str()),
-        };
-        match placet_cel::text::url::parse_url(&format!("https://{name}/")) {
-            Ok(url) if !name.contains(['/', ':', '@', '?', '#']) || name.contains("::") => {
-                hosts.push(format!("{star}{}", url.host));
-            }
-            _ => {
-                let help = Some("write a host name such as `api.example.com` or `*.example.com`".to_owned());
-                reader.error("bad-host", &span, format!("`{text}` is not a host"), help);
-            }
-        }
+/// `any` and `absent` are flags, and `false` is not their opposite.
+fn only_true(reader: &mut Reader, node: &Node, name: &str) -> Option<()> {
+    if matches!(node.value, Value::Bool(true)) {
+        return Some(());
     }
-    hosts.sort();
-    hosts.dedup();
-    hosts
+    let help = match name {
+        "absent" => "an argument that must be there with any value is `any`",
+        _ => "an argument that must not be there is `absent`",
+    };
+    let message = format!("`{name}` can only be `true`");
+    reader.error("bad-constraint", &node.span, message, Some(help.to_owned()));
+    None
 }
 
-/// A glob that the engine can read.
-pub fn glob(reader: &mut Reader, node: &Node) -> Option<String> {
-    let pattern = reader.string(node, "a glob")?;
-    if let Err(error) = placet_cel::text::glob::matches("", &pattern) {
-        reader.error("bad-glob", &node.span, error.to_string(), None);
-        return None;
-    }
-    Some(normal_text(&pattern))
-}
-
-fn number(reader: &mut Reader, node: &Node) -> Option<Number> {
-    match &node.value {
-        Value::Int(i) => Some(Number::Int(*i)),
-        Value::Float(f) => Some(Number::Double(*f)),
-        _ => {
-            reader.expected("a number", node);
+fn regex(reader: &mut Reader, pool: &mut PoolBuilder, node: &Node) -> Option<Constraint> {
+    let pattern = reader.string(node, "`regex`")?;
+    match pool.automaton(&pattern) {
+        Ok(automaton) => Some(Constraint::Regex { pattern, automaton }),
+        Err(error) => {
+            let message = format!("the regular expression cannot be used: {}", error.message);
+            reader.error("bad-regex", &node.span, message, error.help);
             None
         }
     }
 }
 
-fn literals(reader: &mut Reader, node: &Node, ty: &Ty) -> Option<Vec<Literal>> {
-    let of: Vec<Literal> =
-        reader.list(node, "constants").iter().filter_map(|n| typed_literal(reader, n, ty)).collect();
+fn several(
+    reader: &mut Reader,
+    pool: &mut PoolBuilder,
+    name: &str,
+    node: &Node,
+    ty: &Ty,
+) -> Option<Constraint> {
+    let before = reader.found.len();
+    let of = reader.list(node, &format!("`{name}`")).iter();
+    let of: Vec<Constraint> = of.filter_map(|n| constraint(reader, pool, n, ty)).collect();
+    if reader.found.len() > before {
+        return None;
+    }
     if of.is_empty() {
-        reader.error("empty-constraint", &node.span, "at least one constant is needed", None);
+        let message = format!("`{name}` needs at least one constraint");
+        reader.error("empty-constraint", &node.span, message, None);
         return None;
     }
-    Some(of)
-}
-
-/// A constant that a value of this type can equal.
-fn typed_literal(reader: &mut Reader, node: &Node, ty: &Ty) -> Option<Literal> {
-    let of = literal(reader, node)?;
-    let fits = match (&of, ty) {
-        (_, Ty::Dyn) | (Literal::Null, _) => true,
-        (Literal::Bool(_), ty) => *ty == Ty::Bool,
-        (Literal::Number(_), ty) => ty.may_be_number(),
-        (Literal::String(_), ty) => *ty == Ty::String,
-        (Literal::List(_), ty) => matches!(ty, Ty::List(_)),
-        (Literal::Map(_), ty) => matches!(ty, Ty::Map(_) | Ty::Object(_)),
-    };
-    if !fits {
-        let message =
-            format!("{} can never equal {}, which the schema has here", node.value.kind(), ty.name());
-        reader.error("type-error", &node.span, message, None);
-        return None;
-    }
-    Some(of)
-}
-
-fn literal(reader: &mut Reader, node: &Node) -> Option<Literal> {
-    Some(match &node.value {
-        Value::Null => Literal::Null,
-        Value::Bool(b) => Literal::Bool(*b),
-        Value::Int(i) => Literal::Number(Number::Int(*i)),
-        Value::Float(f) => Literal::Number(Number::Double(*f)),
-        Value::Str(s) => Literal::String(normal_text(s)),
-        Value::List(list) => Literal::List(list.iter().filter_map(|n| literal(reader, n)).collect()),
-        Value::Map(entries) => {
-            let member =
-                |(key, n): &(super::yaml::Key, Node)| Some((normal_text(&key.text), literal(reader, n)?));
-            let mut members: Vec<(String, Literal)> = entries.iter().filter_map(member).collect();
-            members.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Literal::Map(members)
+    Some(match name {
+        "all" => {
+            contradiction(reader, &of, &node.span);
+            Constraint::All(of)
         }
+        "one" => Constraint::One(of),
+        _ => Constraint::None(of),
     })
 }

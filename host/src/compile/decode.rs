@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use placet_cel::text::glob;
 use placet_engine::PolicySet;
 use placet_engine::policy::{PolicyFile, Tool};
+use placet_model::Stage;
 
-use super::cel::{Compiled, Names, PoolBuilder, Ty, compile as compile_cel, did_you_mean};
+use super::cel::{PoolBuilder, Ty, did_you_mean};
 use super::diagnostic::{Diagnostic, Severity, Source};
+use super::expression::Place;
 use super::head::{self, Head, ToolDecl};
 use super::reader::{Fields, Reader};
 use super::sections;
@@ -32,7 +33,7 @@ pub fn compile(sources: Vec<Source>) -> Outcome {
     for source in sources {
         let mut reader = Reader::new(Arc::new(source));
         match yaml::read(&reader.source.text.clone()) {
-            Err(error) => reader.error("bad-yaml", &error.span, error.message, None),
+            Err(error) => reader.error("bad-yaml", &error.span, error.message, error.help),
             Ok(root) if is_tests(&root) => continue,
             Ok(root) => {
                 if let Some(head) = head::head(&mut reader, &root) {
@@ -47,24 +48,7 @@ pub fn compile(sources: Vec<Source>) -> Outcome {
     parsed.sort_by(|a, b| {
         (a.layer, &a.head.name, &a.reader.source.name).cmp(&(b.layer, &b.head.name, &b.reader.source.name))
     });
-    set.tenants = parsed.iter().filter_map(|p| p.head.tenants.clone()).reduce(|mut a, b| {
-        a.extend(b);
-        a.sort();
-        a.dedup();
-        a
-    });
-    if let Some(bounds) = parsed.iter().find_map(|p| p.head.bounds.clone()) {
-        set.bounds = bounds;
-    }
-    for file in &parsed {
-        set.files.push(PolicyFile {
-            name: file.head.name.clone(),
-            layer: file.layer,
-            applies: file.head.applies.clone(),
-            default_deny: file.layer == 0 || file.head.default.as_ref().is_some_and(|(deny, _)| *deny),
-            shadow: file.head.shadow,
-        });
-    }
+    shared(&mut set, &parsed);
     let mut builder = Builder {
         set,
         map: SourceMap::default(),
@@ -81,13 +65,51 @@ pub fn compile(sources: Vec<Source>) -> Outcome {
         sections::all(&mut builder, reader, fields, number);
     }
     builder.remembered(&mut parsed);
+    unknown_tenants(&builder.set, &mut parsed);
     builder.sort();
-    {
+    // Of a policy with mistakes, warnings about the whole would mislead.
+    if !diagnostics.iter().chain(parsed.iter().flat_map(|p| &p.reader.found)).any(is_error) {
         let mut readers: Vec<&mut Reader> = parsed.iter_mut().map(|p| &mut p.reader).collect();
         lint::lint(&builder, &mut readers);
     }
     diagnostics.extend(parsed.into_iter().flat_map(|p| p.reader.found));
     finish(builder, diagnostics)
+}
+
+/// Selectors may only name tenants that there are, when a root file lists them.
+fn unknown_tenants(set: &PolicySet, parsed: &mut [Parsed]) {
+    let Some(known) = &set.tenants else { return };
+    for file in parsed {
+        for (name, span) in std::mem::take(&mut file.reader.tenants) {
+            if !known.contains(&name) {
+                let help = did_you_mean(&name, known.iter().map(String::as_str))
+                    .or_else(|| Some(format!("the tenants are {}", known.join(", "))));
+                file.reader.error("unknown-tenant", &span, format!("there is no tenant `{name}`"), help);
+            }
+        }
+    }
+}
+
+/// What the set takes from the files' heads.
+fn shared(set: &mut PolicySet, parsed: &[Parsed]) {
+    set.tenants = parsed.iter().filter_map(|p| p.head.tenants.clone()).reduce(|mut a, b| {
+        a.extend(b);
+        a.sort();
+        a.dedup();
+        a
+    });
+    if let Some(bounds) = parsed.iter().find_map(|p| p.head.bounds.clone()) {
+        set.bounds = bounds;
+    }
+    for file in parsed {
+        set.files.push(PolicyFile {
+            name: file.head.name.clone(),
+            layer: file.layer,
+            applies: file.head.applies.clone(),
+            default_deny: file.layer == 0 || file.head.default.as_ref().is_some_and(|(deny, _)| *deny),
+            shadow: file.head.shadow,
+        });
+    }
 }
 
 fn finish(builder: Builder, mut diagnostics: Vec<Diagnostic>) -> Outcome {
@@ -102,11 +124,15 @@ fn finish(builder: Builder, mut diagnostics: Vec<Diagnostic>) -> Outcome {
     diagnostics.dedup_by(|a, b| {
         (a.code, &a.span, &a.message, &a.source.name) == (b.code, &b.span, &b.message, &b.source.name)
     });
-    let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let failed = diagnostics.iter().any(is_error);
     let Builder { mut set, map, pool, .. } = builder;
     set.pool = pool.finish();
     let policy = (!failed && !set.files.is_empty()).then(|| (set.seal(), map));
     Outcome { policy, diagnostics }
+}
+
+fn is_error(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error
 }
 
 /// Policy tests may lie beside policies.
@@ -185,14 +211,9 @@ impl Builder {
             };
             if let (Some(node), Some(parsed)) = (scope, parsed.get_mut(file as usize)) {
                 let args = ty.unwrap_or(Ty::Dyn);
-                let compiled = self.expression(
-                    &mut parsed.reader,
-                    file,
-                    &node,
-                    &[args],
-                    &[Ty::String],
-                    "a tool's scope",
-                );
+                let place = Place { file, args: &[args], stage: Some(Stage::Call) };
+                let compiled =
+                    self.expression(&mut parsed.reader, place, &node, &[Ty::String], "a tool's scope");
                 tool.scope = compiled.map(|c| c.program);
             }
             self.set.tools.push(tool);
@@ -200,7 +221,7 @@ impl Builder {
     }
 
     /// Whether one call can be subject to both files.
-    fn overlap(&self, a: u32, b: u32) -> bool {
+    pub(super) fn overlap(&self, a: u32, b: u32) -> bool {
         let tenants = |n: u32| self.set.files.get(n as usize).map_or(&[][..], |f| &f.applies.tenants[..]);
         let (a, b) = (tenants(a), tenants(b));
         a.is_empty() || b.is_empty() || a.iter().any(|t| b.contains(t))
@@ -215,103 +236,17 @@ impl Builder {
         self.set.roles.iter().map(|role| role.name.clone()).collect()
     }
 
-    /// The types of the arguments that a rule about these tools may see, one for each catalogued tool with a schema;
-    /// a single unknown type when some tool has none.
-    pub fn args_types(&self, file: u32, tools: &[String]) -> Vec<Ty> {
-        let mut types: Vec<Ty> = Vec::new();
-        for pattern in tools {
-            let mut known = false;
-            for (of, decl) in &self.catalogue {
-                if self.overlap(*of, file) && glob::matches(&decl.name, pattern).unwrap_or(false) {
-                    known = true;
-                    match &decl.args {
-                        Some(ty) if !types.contains(ty) => types.push(ty.clone()),
-                        Some(_) => {}
-                        None => return vec![Ty::Dyn],
-                    }
-                }
-            }
-            if !known {
-                return vec![Ty::Dyn];
-            }
-        }
-        if types.is_empty() { vec![Ty::Dyn] } else { types }
-    }
-
-    /// Compiles an expression for every type that `args` may have; it must be right for one of them.
-    pub fn expression(
-        &mut self,
-        reader: &mut Reader,
-        file: u32,
-        node: &Node,
-        args: &[Ty],
-        expected: &[Ty],
-        what: &str,
-    ) -> Option<Compiled> {
-        let text = match &node.value {
-            Value::Str(text) => text.clone(),
-            Value::Bool(b) => b.to_string(),
-            Value::Int(i) => i.to_string(),
-            Value::Float(f) => format!("{f:?}"),
-            _ => {
-                reader.expected(&format!("{what} (an expression)"), node);
-                return None;
-            }
-        };
-        let one = if let [one] = args { one.clone() } else { Ty::Dyn };
-        if args.len() > 1 {
-            let mut first = None;
-            let right =
-                args.iter().any(|ty| match super::cel::check(&text, &Names::Policy { args: ty.clone() }) {
-                    Ok(_) => true,
-                    Err(errors) => {
-                        first.get_or_insert(errors);
-                        false
-                    }
-                });
-            if let (false, Some(errors)) = (right, first) {
-                reader.cel(node, &text, errors);
-                return None;
-            }
-        }
-        match compile_cel(&text, &Names::Policy { args: one }, &mut self.pool) {
-            Ok(compiled) => {
-                if !expected.contains(&compiled.ty) && compiled.ty != Ty::Dyn {
-                    let wanted: Vec<String> = expected.iter().map(Ty::name).collect();
-                    let message =
-                        format!("{what} must be {}, and this is {}", wanted.join(" or "), compiled.ty.name());
-                    reader.error("type-error", &node.span, message, None);
-                    return None;
-                }
-                for (name, counted, span) in &compiled.remembered {
-                    let start = node.span.start + span.start;
-                    let place = start.min(node.span.end)..(node.span.start + span.end + 1).min(node.span.end);
-                    self.asked.push((file, name.clone(), *counted, place));
-                }
-                Some(compiled)
-            }
-            Err(errors) => {
-                reader.cel(node, &text, errors);
-                None
-            }
-        }
-    }
-
     /// Names that are asked for must be remembered by something; those that are counted keep every event.
     fn remembered(&mut self, parsed: &mut [Parsed]) {
         let known: Vec<String> = self.set.remember.iter().map(|r| r.name.clone()).collect();
         for (file, name, counted, span) in std::mem::take(&mut self.asked) {
-            if !known.contains(&name) {
-                if let Some(parsed) = parsed.get_mut(file as usize) {
-                    let help = did_you_mean(&name, known.iter().map(String::as_str))
-                        .or_else(|| Some(format!("add `remember: [{{on: …, as: {name}}}]`")));
-                    parsed.reader.error(
-                        "unknown-memory",
-                        &span,
-                        format!("nothing is remembered as `{name}`"),
-                        help,
-                    );
-                }
+            if !known.contains(&name)
+                && let Some(parsed) = parsed.get_mut(file as usize)
+            {
+                let help = did_you_mean(&name, known.iter().map(String::as_str))
+                    .or_else(|| Some(format!("add `remember: [{{on: …, as: {name}}}]`")));
+                let message = format!("nothing is remembered as `{name}`");
+                parsed.reader.error("unknown-memory", &span, message, help);
             }
             if counted {
                 self.set.remember.iter_mut().filter(|r| r.name == name).for_each(|r| r.counted = true);

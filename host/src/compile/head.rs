@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use placet_engine::policy::{Actor, Bounds, PrincipalSelector, Role, Selector};
+use placet_model::Number;
 use serde_json::Value as Json;
 
 use super::beside;
 use super::cel::{Ty, schema};
 use super::reader::{Fields, Reader, get};
-use super::yaml::{Node, Value};
+use super::yaml::{Key, Node, Value};
 
 /// Fields of a policy file.
 pub const FIELDS: &[&str] = &[
@@ -82,17 +83,18 @@ pub fn head(reader: &mut Reader, root: &Node) -> Option<Head> {
             "missing-field",
             &span,
             "the file has no `policy: NAME`",
-            Some("give the policy a name".to_owned()),
+            Some("give the policy a name, such as `policy: payments`".to_owned()),
         );
         return None;
     };
     let name = reader.string(policy, "the policy's name")?;
-    let list = |reader: &mut Reader, of: &str| {
-        get(fields, of)
-            .map(|node| reader.strings(node, of).into_iter().map(|(text, _)| text).collect::<Vec<String>>())
-    };
-    let layers = list(reader, "layers");
-    let tenants = list(reader, "tenants").map(|mut tenants| {
+    if let Some(node) = get(fields, "tenants") {
+        reader.not_empty(node);
+    }
+    let layers = get(fields, "layers").map(|node| layers(reader, node));
+    let tenants = get(fields, "tenants").map(|node| tenants(reader, node).into_iter().map(|(t, _)| t));
+    let tenants = tenants.map(|tenants| {
+        let mut tenants: Vec<String> = tenants.collect();
         tenants.sort();
         tenants.dedup();
         tenants
@@ -113,28 +115,74 @@ pub fn head(reader: &mut Reader, root: &Node) -> Option<Head> {
 pub fn selector(reader: &mut Reader, node: &Node) -> Selector {
     let known = ["tenant", "tenants", "project", "projects", "env", "envs", "agents", "users"];
     let Some(fields) = reader.fields(node, "`applies`", &known) else { return Selector::default() };
+    some_fields(reader, fields, node);
+    let both = |one: &str, many: &str| [get(fields, one), get(fields, many)].into_iter().flatten();
+    let mut named = Vec::new();
+    for node in both("tenant", "tenants") {
+        reader.not_empty(node);
+        named.extend(tenants(reader, node));
+    }
+    let mut tenants: Vec<String> = named.iter().map(|(tenant, _)| tenant.clone()).collect();
+    tenants.sort();
+    tenants.dedup();
+    reader.tenants.extend(named);
     let mut either = |one: &str, many: &str| {
         let mut names = Vec::new();
-        for node in [get(fields, one), get(fields, many)].into_iter().flatten() {
-            names.extend(reader.names(node, one));
+        for node in both(one, many) {
+            names.extend(reader.some_names(node, &format!("`{one}`")));
         }
         names.sort();
         names
     };
-    let (tenants, projects, envs) =
-        (either("tenant", "tenants"), either("project", "projects"), either("env", "envs"));
+    let (projects, envs) = (either("project", "projects"), either("env", "envs"));
     let mut principal = |name: &str| match get(fields, name) {
         None => PrincipalSelector::default(),
         Some(node) => {
             let Some(of) = reader.fields(node, &format!("`{name}`"), &["ids", "roles"]) else {
                 return PrincipalSelector::default();
             };
-            let ids = get(of, "ids").map_or_else(Vec::new, |n| reader.names(n, "an id"));
-            let roles = get(of, "roles").map_or_else(Vec::new, |n| reader.names(n, "a role"));
+            some_fields(reader, of, node);
+            let ids = get(of, "ids").map_or_else(Vec::new, |n| reader.some_names(n, "an id"));
+            let roles = get(of, "roles").map_or_else(Vec::new, |n| reader.some_names(n, "a role"));
             PrincipalSelector { ids, roles }
         }
     };
     Selector { tenants, projects, envs, agents: principal("agents"), users: principal("users") }
+}
+
+/// A selector that asks for nothing selects everything, which nobody means who writes one.
+fn some_fields(reader: &mut Reader, fields: &[(Key, Node)], node: &Node) {
+    if fields.is_empty() {
+        let help = "say what it selects, or leave it out to select everything";
+        reader.error("empty-list", &node.span, "a selector of nothing", Some(help.to_owned()));
+    }
+}
+
+/// Names of tenants, each exactly one tenant.
+fn tenants(reader: &mut Reader, node: &Node) -> Vec<(String, Range<usize>)> {
+    let named = reader.strings(node, "a tenant");
+    for (name, span) in &named {
+        if name.contains(['*', '?', '\\']) {
+            let help = Some("list the tenants: a pattern could take in one that comes later".to_owned());
+            reader.error("bad-tenant", span, format!("`{name}` is a pattern, and tenants are exact"), help);
+        }
+    }
+    named.into_iter().filter(|(name, _)| !name.contains(['*', '?', '\\'])).collect()
+}
+
+/// The order of the layers; each occurs once.
+fn layers(reader: &mut Reader, node: &Node) -> Vec<String> {
+    reader.not_empty(node);
+    let mut layers: Vec<String> = Vec::new();
+    for (name, span) in reader.strings(node, "a layer") {
+        if layers.contains(&name) {
+            let help = Some("name each layer once, root first".to_owned());
+            reader.error("duplicate-layer", &span, format!("the layer `{name}` occurs twice"), help);
+        } else {
+            layers.push(name);
+        }
+    }
+    layers
 }
 
 fn bounds(reader: &mut Reader, node: &Node) -> Option<Bounds> {
@@ -205,20 +253,31 @@ fn tool(reader: &mut Reader, name: &str, span: Range<usize>, node: &Node) -> Opt
     if let Some(node) = get(fields, "risk") {
         let words = [("low", ()), ("medium", ()), ("high", ()), ("critical", ())];
         reader.word(node, "a risk", &words);
-        decl.risk = reader.string(node, "a risk");
+        decl.risk = if let Value::Str(risk) = &node.value { Some(risk.clone()) } else { None };
     }
     decl.data = get(fields, "data").map(|n| reader.names(n, "a class of data"));
-    decl.cost = get(fields, "cost").and_then(|n| match &n.value {
-        Value::Int(i) if *i >= 0 => Some(*i as f64),
-        Value::Float(f) if *f >= 0.0 => Some(*f),
-        _ => {
-            reader.expected("a cost (a number from 0)", n);
-            None
-        }
-    });
+    decl.cost = get(fields, "cost").and_then(|n| cost(reader, n));
     decl.scope = get(fields, "scope").cloned();
     decl.args = get(fields, "args").and_then(|n| args(reader, n));
     Some(decl)
+}
+
+/// A cost, which conditions read as a double: one that a double would round is refused.
+fn cost(reader: &mut Reader, node: &Node) -> Option<f64> {
+    let number = reader.number(node, "a cost (a number from 0)")?;
+    let cost = match number {
+        Number::Int(i) => i as f64,
+        Number::Uint(u) => u as f64,
+        Number::Double(f) => f,
+    };
+    let exact = number.cmp_value(Number::Double(cost)).is_eq();
+    let (message, help) = match (cost >= 0.0, exact) {
+        (true, true) => return Some(cost),
+        (false, _) => ("a cost is at least 0", "write what a call costs, such as `0.02`"),
+        (_, false) => ("the cost would be rounded", "whole numbers are exact up to 9007199254740992"),
+    };
+    reader.error("bad-cost", &node.span, message, Some(help.to_owned()));
+    None
 }
 
 /// A JSON Schema: a file beside the policy, or in place.

@@ -4,6 +4,8 @@ pub mod cel;
 mod constraint;
 mod decode;
 pub mod diagnostic;
+mod duration;
+mod expression;
 mod files;
 mod head;
 mod lint;

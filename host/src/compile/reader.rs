@@ -3,14 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use placet_model::Number;
+
 use super::cel::{CelError, did_you_mean};
 use super::diagnostic::{Diagnostic, Severity, Source, whole_characters};
-use super::yaml::{Key, Node, Value};
+use super::duration::{self, Fault};
+use super::yaml::{Key, Node, Style, Value};
 
 /// Collects diagnostics about one file.
 pub struct Reader {
     pub source: Arc<Source>,
     pub found: Vec<Diagnostic>,
+    /// Tenants that selectors name, and where.
+    pub tenants: Vec<(String, Range<usize>)>,
 }
 
 /// The fields of one mapping.
@@ -18,7 +23,7 @@ pub type Fields<'n> = &'n [(Key, Node)];
 
 impl Reader {
     pub fn new(source: Arc<Source>) -> Reader {
-        Reader { source, found: Vec::new() }
+        Reader { source, found: Vec::new(), tenants: Vec::new() }
     }
 
     fn report(
@@ -58,7 +63,35 @@ impl Reader {
     /// A value of the wrong type.
     pub fn expected(&mut self, what: &str, node: &Node) {
         let message = format!("{what} is expected, and this is {}", node.value.kind());
-        self.error("wrong-type", &node.span, message, None);
+        let text = what.ends_with("(a string)");
+        let help = match &node.value {
+            Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) if text => {
+                Some("put it in quotes".to_owned())
+            }
+            Value::Str(text) if what.contains("number") && text.parse::<f64>().is_ok() => {
+                Some("write it without quotes".to_owned())
+            }
+            _ => None,
+        };
+        self.error("wrong-type", &node.span, message, help);
+    }
+
+    /// A field that must be there; the help is an example of it.
+    pub fn required<'n>(
+        &mut self,
+        fields: Fields<'n>,
+        node: &Node,
+        name: &str,
+        what: &str,
+        help: &str,
+    ) -> Option<&'n Node> {
+        let found = get(fields, name);
+        if found.is_none() {
+            // The first character: the place where the field could be written.
+            let span = node.span.start..(node.span.start + 1).min(node.span.end);
+            self.error("missing-field", &span, format!("{what} needs `{name}`"), Some(help.to_owned()));
+        }
+        found
     }
 
     /// The mapping's fields, when it is one and has no others than these.
@@ -67,8 +100,12 @@ impl Reader {
             self.expected(&format!("{what} (a mapping)"), node);
             return None;
         };
-        for (key, _) in fields {
-            if !known.contains(&key.text.as_str()) {
+        for (key, value) in fields {
+            if matches!(value.value, Value::Null) && is_leftover(&key.text) {
+                let message = format!("`{}` is left over: a comma ended the value before it", key.text);
+                let help = Some("put the whole value in quotes".to_owned());
+                self.error("unknown-field", &key.span, message, help);
+            } else if !known.contains(&key.text.as_str()) {
                 let help = did_you_mean(&key.text, known.iter().copied())
                     .or_else(|| Some(format!("its fields are {}", known.join(", "))));
                 self.error("unknown-field", &key.span, format!("{what} has no field `{}`", key.text), help);
@@ -79,7 +116,11 @@ impl Reader {
 
     pub fn string(&mut self, node: &Node, what: &str) -> Option<String> {
         match &node.value {
-            Value::Str(text) if !text.is_empty() => Some(text.clone()),
+            Value::Str(text) if text.is_empty() => {
+                self.error("empty-text", &node.span, format!("{what} must not be empty"), None);
+                None
+            }
+            Value::Str(text) => Some(text.clone()),
             _ => {
                 self.expected(&format!("{what} (a string)"), node);
                 None
@@ -97,6 +138,20 @@ impl Reader {
         }
     }
 
+    /// As [`Reader::names`], for lists that select: an empty one would select everything.
+    pub fn some_names(&mut self, node: &Node, what: &str) -> Vec<String> {
+        self.not_empty(node);
+        self.names(node, what)
+    }
+
+    /// Refuses an empty list.
+    pub fn not_empty(&mut self, node: &Node) {
+        if matches!(&node.value, Value::List(list) if list.is_empty()) {
+            let help = "name at least one, or leave the field out to put no condition on it";
+            self.error("empty-list", &node.span, "a list of nothing", Some(help.to_owned()));
+        }
+    }
+
     /// As [`Reader::strings`], sorted and without places.
     pub fn names(&mut self, node: &Node, what: &str) -> Vec<String> {
         let mut names: Vec<String> = self.strings(node, what).into_iter().map(|(name, _)| name).collect();
@@ -110,7 +165,9 @@ impl Reader {
             Value::List(list) => list,
             Value::Null => &[],
             _ => {
-                self.expected(&format!("{what} (a list)"), node);
+                let message = format!("{what} (a list) is expected, and this is {}", node.value.kind());
+                let help = Some("begin each entry with `- `, or write `[…]`".to_owned());
+                self.error("wrong-type", &node.span, message, help);
                 &[]
             }
         }
@@ -119,8 +176,21 @@ impl Reader {
     pub fn whole(&mut self, node: &Node, what: &str) -> Option<u64> {
         match &node.value {
             Value::Int(n) if *n >= 0 => u64::try_from(*n).ok(),
+            Value::Uint(n) => Some(*n),
             _ => {
                 self.expected(&format!("{what} (a whole number)"), node);
+                None
+            }
+        }
+    }
+
+    pub fn number(&mut self, node: &Node, what: &str) -> Option<Number> {
+        match &node.value {
+            Value::Int(i) => Some(Number::Int(*i)),
+            Value::Uint(u) => Some(Number::Uint(*u)),
+            Value::Float(f) => Some(Number::Double(*f)),
+            _ => {
+                self.expected(what, node);
                 None
             }
         }
@@ -151,67 +221,51 @@ impl Reader {
 
     /// A duration such as `15m` or `1h30m`, in milliseconds.
     pub fn duration(&mut self, node: &Node, what: &str) -> Option<u64> {
+        let raw = self.source.text.get(node.span.clone()).unwrap_or("").to_owned();
         let found = match &node.value {
-            Value::Str(text) => duration(text),
-            _ => None,
+            Value::Str(text) => duration::parse(text),
+            Value::Int(_) | Value::Uint(_) | Value::Float(_) => Err(Fault::NoUnit),
+            _ => Err(Fault::NotOne),
         };
-        if found.is_none() {
-            let help = Some("write a number and a unit: `500ms`, `90s`, `15m`, `8h`, `1d`, `2w`".to_owned());
-            self.error("bad-duration", &node.span, format!("{what} is not a duration"), help);
-        }
-        found
+        let mut help = "write a number and a unit: `500ms`, `90s`, `15m`, `8h`, `1d`, `2w`";
+        let message = match found {
+            Ok(ms) => return Some(ms),
+            Err(Fault::NoUnit) => format!("{what} needs a unit, and `{raw}` has none"),
+            Err(Fault::Zero) => {
+                help = "say how long, such as `15m`";
+                format!("{what} must be longer than `{raw}`")
+            }
+            Err(Fault::TooLong) => format!("{what} is longer than can be counted"),
+            Err(Fault::NotOne) => format!("{what} must be a duration, and `{raw}` is none"),
+        };
+        self.error("bad-duration", &node.span, message, Some(help.to_owned()));
+        None
     }
 
     /// Errors of an expression, at their places in the file.
     pub fn cel(&mut self, node: &Node, text: &str, errors: Vec<CelError>) {
-        let raw = self.source.text.get(node.span.clone()).unwrap_or("");
-        let shift = if raw == text {
-            Some(0)
-        } else if raw.get(1..raw.len().saturating_sub(1)) == Some(text) {
-            Some(1)
-        } else {
-            None
-        };
+        let after = self.source.text.get(node.span.end..).unwrap_or("").trim_start();
+        let cut = node.style == Style::Plain && after.starts_with(',');
         for error in errors {
-            let span = match shift {
-                Some(shift) => {
-                    let start = node.span.start + shift + error.span.start;
-                    start..(node.span.start + shift + error.span.end).min(node.span.end).max(start)
-                }
-                None => node.span.clone(),
+            let empty = text.trim().is_empty();
+            let span =
+                if empty { node.span.clone() } else { node.place(&self.source.text, text, &error.span) };
+            let help = if cut && error.unfinished {
+                Some("in `{…}` and `[…]` a comma ends a plain text: put the expression in quotes".to_owned())
+            } else {
+                error.help
             };
-            self.error("bad-expression", &span, error.message, error.help);
+            self.error("bad-expression", &span, error.message, help);
         }
     }
 }
 
-/// The value of a field.
-pub fn get<'n>(fields: Fields<'n>, name: &str) -> Option<&'n Node> {
-    fields.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
+/// Whether a key is what a comma cut off an expression.
+fn is_leftover(key: &str) -> bool {
+    key.contains(['(', ')', '<', '>', '=', '&', '|', '[', ']', '\'', '"'])
 }
 
-fn duration(text: &str) -> Option<u64> {
-    let mut total: u64 = 0;
-    let mut rest = text;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at(digits);
-        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, following) = after.split_at(letters);
-        let ms: u64 = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => return None,
-        };
-        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(ms)?)?;
-        rest = following;
-    }
-    (total > 0 && total < 1 << 53).then_some(total)
+/// The value of a field./// The value of a field.
+pub fn get<'n>(fields: Fields<'n>, name: &str) -> Option<&'n Node> {
+    fields.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
 }

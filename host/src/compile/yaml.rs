@@ -5,6 +5,10 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
+mod place;
+mod scalar;
+mod words;
+
 /// Nodes that a document may have after its aliases are expanded.
 const MAX_NODES: usize = 500_000;
 /// How deeply they may nest.
@@ -17,6 +21,21 @@ pub struct Node {
     pub value: Value,
     /// Bytes of the text.
     pub span: Range<usize>,
+    /// How it is written.
+    pub style: Style,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Neither quoted nor a block; collections, too.
+    Plain,
+    /// `'…'`
+    Single,
+    /// `"…"`
+    Double,
+    /// `|` or `>`
+    Block,
 }
 
 /// Kinds of values: the core schema of YAML 1.2.
@@ -25,6 +44,8 @@ pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
+    /// Above what `Int` holds.
+    Uint(u64),
     Float(f64),
     Str(String),
     List(Vec<Node>),
@@ -46,6 +67,18 @@ pub struct Key {
 pub struct YamlError {
     pub message: String,
     pub span: Range<usize>,
+    pub help: Option<String>,
+}
+
+impl YamlError {
+    fn new(span: Range<usize>, message: impl Into<String>) -> YamlError {
+        YamlError { message: message.into(), span, help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> YamlError {
+        self.help = Some(help.into());
+        self
+    }
 }
 
 impl Value {
@@ -54,7 +87,7 @@ impl Value {
         match self {
             Value::Null => "nothing",
             Value::Bool(_) => "a boolean",
-            Value::Int(_) | Value::Float(_) => "a number",
+            Value::Int(_) | Value::Uint(_) | Value::Float(_) => "a number",
             Value::Str(_) => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
@@ -70,6 +103,7 @@ impl Node {
             Value::Null => Json::Null,
             Value::Bool(b) => Json::Bool(*b),
             Value::Int(i) => Json::from(*i),
+            Value::Uint(u) => Json::from(*u),
             Value::Float(f) => Json::from(*f),
             Value::Str(s) => Json::from(s.as_str()),
             Value::List(list) => Json::Array(list.iter().map(Node::to_json).collect()),
@@ -83,7 +117,11 @@ impl Node {
 /// Reads the one document of a text.
 pub fn read(text: &str) -> Result<Node, YamlError> {
     if text.starts_with('\u{feff}') {
-        return Err(YamlError { message: "the file begins with a byte order mark".to_owned(), span: 0..3 });
+        return Err(YamlError::new(0..3, "the file begins with a byte order mark")
+            .help("save it as UTF-8 without a byte order mark"));
+    }
+    if let Some(error) = words::control_character(text) {
+        return Err(error);
     }
     let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let parser = Parser::new(StrInput::new(text));
@@ -117,14 +155,10 @@ impl<'t> Reader<'t> {
             return Ok(event);
         }
         match self.parser.next_event() {
-            None => Err(YamlError {
-                message: "the file ends too early".to_owned(),
-                span: self.text.len()..self.text.len(),
-            }),
+            None => Err(YamlError::new(self.text.len()..self.text.len(), "the file ends too early")),
             Some(Err(error)) => {
                 let at = self.offsets.get(error.marker().index()).copied().unwrap_or(self.text.len());
-                let message = format!("the file is not YAML: {}", error.info());
-                Err(YamlError { message, span: at..(at + 1).min(self.text.len().max(at)) })
+                Err(words::words(self.text, at, error.info()))
             }
             Some(Ok((event, span))) => Ok((event, self.span(span))),
         }
@@ -137,26 +171,49 @@ impl<'t> Reader<'t> {
             match event {
                 Event::StreamStart | Event::Nothing | Event::DocumentEnd => {}
                 Event::DocumentStart(_) if root.is_some() => {
-                    return Err(YamlError {
-                        message: "the file holds more than one document".to_owned(),
-                        span,
-                    });
+                    let error = YamlError::new(span, "the file holds more than one document");
+                    return Err(error.help("give each policy a file of its own"));
                 }
                 Event::DocumentStart(_) => root = Some(self.node(0)?.0),
                 Event::StreamEnd => break,
-                _ => return Err(YamlError { message: "the file is not YAML".to_owned(), span }),
+                _ => return Err(YamlError::new(span, "the file is not YAML")),
             }
         }
-        root.ok_or_else(|| YamlError { message: "the file is empty".to_owned(), span: 0..0 })
+        root.ok_or_else(|| {
+            YamlError::new(0..0, "the file is empty").help("begin with a name: `policy: NAME`")
+        })
     }
 
     fn count(&mut self, nodes: usize, span: &Range<usize>) -> Result<(), YamlError> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
             let message = format!("the file has more than {MAX_NODES} values once its aliases are expanded");
-            return Err(YamlError { message, span: span.clone() });
+            return Err(YamlError::new(span.clone(), message));
         }
         Ok(())
+    }
+
+    /// Tags change what a value is, and nothing in policies needs them.
+    fn untagged(&self, tagged: bool, span: &Range<usize>) -> Result<(), YamlError> {
+        if !tagged {
+            return Ok(());
+        }
+        // The span of a collection begins after its tag.
+        let before = self.text.get(..span.start).unwrap_or("").trim_end();
+        let begin = before.rfind([' ', '\n', '[', '{', ',']).map_or(0, |n| n + 1);
+        let here = self.text.get(span.clone()).unwrap_or("");
+        let start =
+            if here.starts_with('!') || !before[begin..].starts_with('!') { span.start } else { begin };
+        let rest = self.text.get(start..).unwrap_or("");
+        let end = start + rest.find([' ', ',', ']', '}', '\n', '\r']).unwrap_or(rest.len());
+        if rest.starts_with("!!") {
+            let message = format!("tags such as `{}` have no meaning in policies", &self.text[start..end]);
+            return Err(YamlError::new(start..end, message).help("remove it"));
+        }
+        let span = start..end.max(span.end);
+        let value = self.text.get(span.clone()).filter(|v| !v.contains(['"', '\n'])).unwrap_or("!…");
+        let help = format!("put it in quotes: `\"{value}\"`");
+        Err(YamlError::new(span, "a value that begins with `!` is a YAML tag").help(help))
     }
 
     /// A node, and how many values it holds.
@@ -164,28 +221,26 @@ impl<'t> Reader<'t> {
         let (event, span) = self.next()?;
         self.count(1, &span)?;
         if depth > MAX_DEPTH {
-            return Err(YamlError {
-                message: format!("the file is nested more than {MAX_DEPTH} levels deep"),
-                span,
-            });
+            let message = format!("the file is nested more than {MAX_DEPTH} levels deep");
+            return Err(YamlError::new(span, message));
         }
         let (node, size, anchor) = match event {
             Event::Alias(anchor) => {
                 let found = self.anchors.get(&anchor).cloned();
-                let (node, size) = found.ok_or_else(|| YamlError {
-                    message: "there is no such anchor before".to_owned(),
-                    span: span.clone(),
-                })?;
+                let (node, size) =
+                    found.ok_or_else(|| YamlError::new(span.clone(), "there is no such anchor before"))?;
                 self.count(size, &span)?;
-                return Ok((Node { value: node.value, span }, size));
+                return Ok((Node { span, ..node }, size));
             }
             Event::Scalar(text, style, anchor, tag) => {
-                if tag.is_some() {
-                    return Err(YamlError { message: "tags have no meaning in policies".to_owned(), span });
-                }
-                (Node { value: scalar(&text, style), span }, 1, anchor)
+                self.untagged(tag.is_some(), &span)?;
+                let style = style_of(style);
+                let value = scalar::scalar(&text, style)
+                    .map_err(|(message, help)| YamlError::new(span.clone(), message).help(help))?;
+                (Node { value, span, style }, 1, anchor)
             }
-            Event::SequenceStart(anchor, _) => {
+            Event::SequenceStart(anchor, tag) => {
+                self.untagged(tag.is_some(), &span)?;
                 let (mut list, mut size) = (Vec::new(), 1);
                 loop {
                     let (event, end) = self.next()?;
@@ -199,10 +254,13 @@ impl<'t> Reader<'t> {
                 }
                 let end = list.last().map_or(span.end, |n: &Node| n.span.end);
                 let span = self.closed(span.start..end.max(span.end));
-                (Node { value: Value::List(list), span }, size, anchor)
+                (Node { value: Value::List(list), span, style: Style::Plain }, size, anchor)
             }
-            Event::MappingStart(anchor, _) => self.mapping(span, depth, anchor)?,
-            _ => return Err(YamlError { message: "the file is not YAML".to_owned(), span }),
+            Event::MappingStart(anchor, tag) => {
+                self.untagged(tag.is_some(), &span)?;
+                self.mapping(span, depth, anchor)?
+            }
+            _ => return Err(YamlError::new(span, "the file is not YAML")),
         };
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), size));
@@ -236,23 +294,16 @@ impl<'t> Reader<'t> {
                 Event::MappingEnd => break,
                 Event::Scalar(text, _, 0, None) => Key { text: text.into_owned(), span: key_span },
                 _ => {
-                    return Err(YamlError {
-                        message: "a key must be a plain string".to_owned(),
-                        span: key_span,
-                    });
+                    return Err(YamlError::new(key_span, "a key must be a plain string"));
                 }
             };
             if key.text == "<<" {
-                return Err(YamlError {
-                    message: "merge keys are not part of YAML 1.2".to_owned(),
-                    span: key.span,
-                });
+                let error = YamlError::new(key.span, "merge keys are not part of YAML 1.2");
+                return Err(error.help("write the fields out"));
             }
             if !seen.insert(key.text.clone()) {
-                return Err(YamlError {
-                    message: format!("the key `{}` occurs twice", key.text),
-                    span: key.span,
-                });
+                let error = YamlError::new(key.span, format!("the key `{}` occurs twice", key.text));
+                return Err(error.help("keep one of them"));
             }
             let (node, of) = self.node(depth + 1)?;
             size += of + 1;
@@ -260,31 +311,16 @@ impl<'t> Reader<'t> {
             entries.push((key, node));
         }
         let start = entries.first().map_or(span.start, |(key, _)| key.span.start.min(span.start));
-        Ok((Node { value: Value::Map(entries), span: self.closed(start..end) }, size, anchor))
+        let span = self.closed(start..end);
+        Ok((Node { value: Value::Map(entries), span, style: Style::Plain }, size, anchor))
     }
 }
 
-/// The core schema: only plain scalars can be anything but strings.
-fn scalar(text: &str, style: ScalarStyle) -> Value {
-    if style != ScalarStyle::Plain {
-        return Value::Str(text.to_owned());
-    }
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        _ => {}
-    }
-    let digits = text.trim_start_matches(['+', '-']);
-    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
-        if let Ok(int) = text.parse() {
-            return Value::Int(int);
-        }
-    }
-    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
-    match text.parse::<f64>() {
-        Ok(float) if numeric && float.is_finite() => Value::Float(float),
-        _ => Value::Str(text.to_owned()),
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::Single,
+        ScalarStyle::DoubleQuoted => Style::Double,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
     }
 }

@@ -19,16 +19,29 @@ impl Env<'_> for Nothing {
     }
 }
 
-/// The value of a node over constant operands; `None` when it errs (then it must err at run time, too) or cannot be
-/// written down.
-pub fn fold(operands: &[Constant], node: Node) -> Option<Constant> {
+/// The value of a node over constant operands; `None` when it is not known yet or cannot be written down.
+///
+/// # Errors
+/// When it errs whatever the call is.
+pub fn fold(operands: &[Constant], node: Node) -> Result<Option<Constant>, EvalError> {
+    match value(operands, node) {
+        Some(Err(error)) => match error.kind() {
+            ErrorKind::Missing | ErrorKind::Type | ErrorKind::Value => Err(error),
+            ErrorKind::Unknown | ErrorKind::Unavailable | ErrorKind::Budget | ErrorKind::Program => Ok(None),
+        },
+        Some(Ok(constant)) => Ok(constant),
+        None => Ok(None),
+    }
+}
+
+fn value(operands: &[Constant], node: Node) -> Option<Result<Option<Constant>, EvalError>> {
     let pool = Pool { constants: operands.to_vec(), ..Pool::default() };
     let count = u32::try_from(operands.len()).ok()?;
     let nodes: Vec<Node> = (0..count).map(Node::Const).chain([node]).collect();
     let program = Program { nodes, root: count, locals: 0 };
     let pool = OpenPool::open(pool).ok()?;
-    let value = eval(&program, &pool, &Nothing, &mut Budget::new(10_000, 1 << 16)).ok()?;
-    constant(&value)
+    let value = eval(&program, &pool, &Nothing, &mut Budget::new(10_000, 1 << 16));
+    Some(value.map(|value| constant(&value)))
 }
 
 /// A value as a constant, when it can be one.

@@ -1,16 +1,16 @@
 //! Resolving names, checking types and lowering, in one walk.
 
+mod call;
+mod fold;
 mod select;
 
 use std::ops::Range;
 
-use placet_cel::function::Style;
-use placet_cel::program::{Constant, Fold};
-use placet_cel::{Function, Node, NodeId, Path, Program, Root};
+use placet_cel::program::Constant;
+use placet_cel::{ErrorKind, Node, NodeId, Program, Root};
 
 use super::ast::{Expr, Kind};
 use super::fold::fold;
-use super::overloads;
 use super::pool::PoolBuilder;
 use super::types::{Ty, variables};
 use super::{CelError, Compiled, Names};
@@ -29,10 +29,15 @@ pub fn lower(expr: &Expr, names: &Names, pool: &mut PoolBuilder) -> Result<Compi
         locals: 0,
         errors: Vec::new(),
         remembered: Vec::new(),
+        roots: Vec::new(),
+        spans: Vec::new(),
     };
     let (root, ty) = lowering.expr(expr);
     let equalities = lowering.equalities(expr);
-    let Lowering { nodes, locals, errors, remembered, pool, .. } = lowering;
+    let Lowering { nodes, locals, mut errors, remembered, mut roots, pool, .. } = lowering;
+    roots.sort_by_key(|(root, span)| (span.start, *root));
+    roots.dedup();
+    errors.dedup();
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -41,7 +46,7 @@ pub fn lower(expr: &Expr, names: &Names, pool: &mut PoolBuilder) -> Result<Compi
         Some(Node::Const(index)) => pool.get(*index).cloned(),
         _ => None,
     };
-    Ok(Compiled { program, ty, equalities, remembered, constant })
+    Ok(Compiled { program, ty, equalities, remembered, roots, constant })
 }
 
 struct Lowering<'n> {
@@ -53,6 +58,9 @@ struct Lowering<'n> {
     locals: u32,
     errors: Vec<CelError>,
     remembered: Vec<(String, bool, Range<usize>)>,
+    roots: Vec<(Root, Range<usize>)>,
+    /// The expressions that are being lowered, outermost first.
+    spans: Vec<Range<usize>>,
 }
 
 impl Lowering<'_> {
@@ -91,14 +99,28 @@ impl Lowering<'_> {
         let constants: Option<Vec<Constant>> = operands.iter().map(|o| self.constant_at(*o)).collect();
         if let Some(constants) = constants {
             let ids: Vec<NodeId> = (0..constants.len() as u32).collect();
-            if let Some(value) = fold(&constants, make(&ids)) {
-                return self.constant(value);
+            match fold(&constants, make(&ids)) {
+                Ok(Some(value)) => return self.constant(value),
+                Ok(None) => {}
+                // Type errors have been reported with the types.
+                Err(error) if self.checked() && error.kind() != ErrorKind::Type => {
+                    let span = self.spans.last().cloned().unwrap_or(0..0);
+                    self.error(CelError::new(span, format!("this has no value: {}", error)));
+                }
+                Err(_) => {}
             }
         }
         self.push(make(operands))
     }
 
     fn expr(&mut self, expr: &Expr) -> (NodeId, Ty) {
+        self.spans.push(expr.span.clone());
+        let lowered = self.lowered(expr);
+        self.spans.pop();
+        lowered
+    }
+
+    fn lowered(&mut self, expr: &Expr) -> (NodeId, Ty) {
         if let Some(place) = self.place(expr) {
             let path = self.pool.path(place.path);
             let double =
@@ -163,7 +185,7 @@ impl Lowering<'_> {
 
     fn must_be_bool(&mut self, ty: &Ty, expr: &Expr) {
         if self.checked() && !matches!(ty, Ty::Bool | Ty::Dyn) {
-            let message = format!("a bool is expected, and this is {}", ty.name());
+            let message = format!("a condition that is true or false is expected, and this is {}", ty.name());
             self.error(CelError::new(expr.span.clone(), message));
         }
     }
@@ -184,132 +206,6 @@ impl Lowering<'_> {
         }
         let make = |o: &[NodeId]| node(o.first().copied().unwrap_or(0), o.get(1).copied().unwrap_or(0));
         (self.emit(&[a_id, b_id], make), Ty::Bool)
-    }
-
-    fn call(&mut self, function: Function, args: &[Expr], span: &Range<usize>) -> (NodeId, Ty) {
-        if function == Function::Matches {
-            return self.matches(args, span);
-        }
-        let lowered: Vec<(NodeId, Ty)> = args.iter().map(|arg| self.expr(arg)).collect();
-        let ids: Vec<NodeId> = lowered.iter().map(|(id, _)| *id).collect();
-        let types: Vec<Ty> = lowered.into_iter().map(|(_, ty)| ty).collect();
-        if matches!(
-            function,
-            Function::Eq | Function::Ne | Function::Lt | Function::Le | Function::Gt | Function::Ge
-        ) {
-            ids.iter().for_each(|id| self.undoubled(*id));
-        }
-        let result = overloads::result(function, &types);
-        if result.is_none() && self.checked() {
-            self.no_overload(function, &types, span);
-        }
-        let ty = result.unwrap_or(Ty::Dyn);
-        match function {
-            Function::SessionHas | Function::SessionCount | Function::SessionLast => {
-                self.remember(function, args, &ids);
-                return (self.push(Node::Call { function, args: ids }), ty);
-            }
-            Function::GetDate
-            | Function::GetDayOfMonth
-            | Function::GetDayOfWeek
-            | Function::GetDayOfYear
-            | Function::GetFullYear
-            | Function::GetHours
-            | Function::GetMilliseconds
-            | Function::GetMinutes
-            | Function::GetMonth
-            | Function::GetSeconds
-                if ids.len() == 2 =>
-            {
-                self.zone(args, &ids);
-                return (self.push(Node::Call { function, args: ids }), ty);
-            }
-            // `x in [a, b]` with a constant list keeps the list in the pool.
-            _ => {}
-        }
-        (self.emit(&ids, |o| Node::Call { function, args: o.to_vec() }), ty)
-    }
-
-    /// Comparisons are exact across kinds of numbers: a large integer must not be rounded before one.
-    fn undoubled(&mut self, id: NodeId) {
-        if let Some(node) = self.nodes.get_mut(id as usize)
-            && let Node::LoadDouble(path) = *node
-        {
-            *node = Node::Load(path);
-        }
-    }
-
-    fn no_overload(&mut self, function: Function, types: &[Ty], span: &Range<usize>) {
-        let (style, name) = Function::TABLE
-            .iter()
-            .find(|(f, ..)| *f == function)
-            .map_or((Style::Global, "?"), |(_, style, name, ..)| (*style, *name));
-        let spelled = if function == Function::In { "in" } else { name.trim_matches('_') };
-        let types: Vec<String> = types.iter().map(Ty::name).collect();
-        let message = match (style, &types[..]) {
-            (Style::Operator, [a, b]) => format!("`{spelled}` cannot be used between {a} and {b}"),
-            (Style::Operator, [a]) => format!("`{spelled}` cannot be used on {a}"),
-            (_, types) => format!("`{spelled}` cannot be used on ({})", types.join(", ")),
-        };
-        let arithmetic = matches!(function, Function::Add | Function::Sub | Function::Mul | Function::Div);
-        let mixed = arithmetic && types.iter().any(|t| t == "double") && types.iter().any(|t| t == "int");
-        let help = mixed.then(|| {
-            "arithmetic needs one type: write `2.0` for a double, or convert with `double(…)`".to_owned()
-        });
-        self.error(CelError::new(span.clone(), message).help(help));
-    }
-
-    fn matches(&mut self, args: &[Expr], span: &Range<usize>) -> (NodeId, Ty) {
-        let [of, pattern] = args else { return (self.constant(Constant::Null), Ty::Dyn) };
-        let ((of_id, ty), (pattern_id, _)) = (self.expr(of), self.expr(pattern));
-        if self.checked() && !matches!(ty, Ty::String | Ty::Dyn) {
-            self.no_overload(Function::Matches, &[ty, Ty::String], span);
-        }
-        let Some(Constant::String(text)) = self.constant_at(pattern_id) else {
-            let help =
-                Some("write the pattern as a string in the policy: it is compiled ahead of time".to_owned());
-            self.error(
-                CelError::new(pattern.span.clone(), "the pattern of `matches` is not constant").help(help),
-            );
-            return (of_id, Ty::Bool);
-        };
-        match self.pool.automaton(&text) {
-            Ok(index) => {
-                let automaton = self.constant(Constant::Int(i64::from(index)));
-                (
-                    self.push(Node::Call { function: Function::Matches, args: vec![of_id, automaton] }),
-                    Ty::Bool,
-                )
-            }
-            Err(error) => {
-                let message = format!("the regular expression cannot be used: {}", error.message);
-                self.error(CelError::new(pattern.span.clone(), message));
-                (of_id, Ty::Bool)
-            }
-        }
-    }
-
-    fn remember(&mut self, function: Function, args: &[Expr], ids: &[NodeId]) {
-        let (Some(first), Some(id)) = (args.first(), ids.first()) else { return };
-        if let Some(Constant::String(name)) = self.constant_at(*id) {
-            self.remembered.push((name.into(), function == Function::SessionCount, first.span.clone()));
-        } else if self.checked() {
-            let message = "the name of what is remembered must be a constant string";
-            self.error(CelError::new(first.span.clone(), message));
-        }
-    }
-
-    fn zone(&mut self, args: &[Expr], ids: &[NodeId]) {
-        let (Some(expr), Some(id)) = (args.get(1), ids.get(1)) else { return };
-        if let Some(Constant::String(name)) = self.constant_at(*id)
-            && !self.pool.zone(&name)
-        {
-            let help =
-                Some("use an IANA name such as `Europe/Berlin`, or an offset such as `+02:00`".to_owned());
-            self.error(
-                CelError::new(expr.span.clone(), format!("there is no time zone `{name}`")).help(help),
-            );
-        }
     }
 
     fn list(&mut self, elements: &[(Expr, bool)]) -> (NodeId, Ty) {
@@ -339,98 +235,6 @@ impl Lowering<'_> {
         };
         (self.emit(&ids, make), Ty::Map(Box::new(values.unwrap_or(Ty::Dyn))))
     }
-
-    fn fold(
-        &mut self,
-        kind: Fold,
-        range: &Expr,
-        vars: &[String],
-        filter: Option<&Expr>,
-        transform: Option<&Expr>,
-    ) -> (NodeId, Ty) {
-        let (range_id, range_ty) = self.expr(range);
-        let (key, value) = match &range_ty {
-            Ty::List(of) => (Ty::Int, (**of).clone()),
-            Ty::Map(of) => (Ty::Dyn, (**of).clone()),
-            Ty::Dyn | Ty::Object(_) => (Ty::Dyn, Ty::Dyn),
-            other => {
-                if self.checked() {
-                    let message =
-                        format!("only lists and maps can be looked through, and this is {}", other.name());
-                    self.error(CelError::new(range.span.clone(), message));
-                }
-                (Ty::Dyn, Ty::Dyn)
-            }
-        };
-        let of_list = matches!(range_ty, Ty::List(_));
-        let (var, var2) = match vars {
-            [a, b] => (self.open(a, key), Some(self.open(b, value.clone()))),
-            [a, ..] => (self.open(a, if of_list { value.clone() } else { Ty::Dyn }), None),
-            [] => (self.open("_", Ty::Dyn), None),
-        };
-        let filtered = filter.map(|f| {
-            let (id, ty) = self.expr(f);
-            self.must_be_bool(&ty, f);
-            id
-        });
-        let transformed = transform.map(|t| self.expr(t));
-        self.scope.truncate(self.scope.len().saturating_sub(vars.len().clamp(1, 2)));
-        let ty = match kind {
-            Fold::All | Fold::Exists | Fold::ExistsOne => Ty::Bool,
-            Fold::List => {
-                let element =
-                    transformed.as_ref().map_or(if of_list { value } else { Ty::Dyn }, |(_, ty)| ty.clone());
-                Ty::List(Box::new(element))
-            }
-            Fold::SortBy => range_ty,
-            Fold::Map | Fold::MapEntry => Ty::Map(Box::new(Ty::Dyn)),
-        };
-        let transform = transformed.map(|(id, _)| id);
-        (self.push(Node::Fold { kind, range: range_id, var, var2, filter: filtered, transform }), ty)
-    }
-
-    /// Top-level conjuncts that compare a path with constants.
-    fn equalities(&mut self, expr: &Expr) -> Vec<(Path, Vec<Constant>)> {
-        match &expr.kind {
-            Kind::And(a, b) => {
-                let mut all = self.equalities(a);
-                all.extend(self.equalities(b));
-                all
-            }
-            Kind::Call(Function::Eq, args) => match &args[..] {
-                [a, b] => match (self.place(a), &b.kind, self.place(b), &a.kind) {
-                    (Some(place), Kind::Literal(c), ..) | (_, _, Some(place), Kind::Literal(c))
-                        if is_key(c) =>
-                    {
-                        vec![(place.path, vec![c.clone()])]
-                    }
-                    _ => Vec::new(),
-                },
-                _ => Vec::new(),
-            },
-            Kind::Call(Function::In, args) => match &args[..] {
-                [a, Expr { kind: Kind::List(elements), .. }] => {
-                    let key = |(e, optional): &(Expr, bool)| match &e.kind {
-                        Kind::Literal(c) if is_key(c) && !optional => Some(c.clone()),
-                        _ => None,
-                    };
-                    let constants: Option<Vec<Constant>> = elements.iter().map(key).collect();
-                    match (self.place(a), constants) {
-                        (Some(place), Some(constants)) if !constants.is_empty() => {
-                            vec![(place.path, constants)]
-                        }
-                        _ => Vec::new(),
-                    }
-                }
-                _ => Vec::new(),
-            },
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn is_key(constant: &Constant) -> bool {
-    matches!(constant, Constant::String(_) | Constant::Bool(_) | Constant::Int(_))
 }
 
 fn literal_type(constant: &Constant) -> Ty {
@@ -451,10 +255,10 @@ fn compact(nodes: &[Node], root: NodeId, locals: u32) -> Program {
     let mut used = vec![false; nodes.len()];
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {
-        if let (Some(seen), Some(node)) = (used.get_mut(id as usize), nodes.get(id as usize)) {
-            if !std::mem::replace(seen, true) {
-                node.clone().operands_mut(&mut |operand| stack.push(*operand));
-            }
+        if let (Some(seen), Some(node)) = (used.get_mut(id as usize), nodes.get(id as usize))
+            && !std::mem::replace(seen, true)
+        {
+            node.clone().operands_mut(&mut |operand| stack.push(*operand));
         }
     }
     let mut new_ids = Vec::with_capacity(nodes.len());

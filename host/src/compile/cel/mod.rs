@@ -2,22 +2,24 @@
 
 mod ast;
 mod fold;
+mod functions;
 mod lower;
 mod overloads;
 mod parse;
 mod pool;
 mod regex;
 pub mod schema;
+mod syntax;
 pub mod types;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use placet_cel::program::Constant;
-use placet_cel::{Path, Program};
+use placet_cel::{Path, Program, Root};
 
 pub use pool::PoolBuilder;
-pub use regex::{RegexError, automaton};
+pub use regex::{RegexError, anchored, automaton};
 pub use types::Ty;
 
 /// What is wrong with an expression. `span` is in bytes of the expression's text.
@@ -29,11 +31,13 @@ pub struct CelError {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// The text ends before the expression does.
+    pub unfinished: bool,
 }
 
 impl CelError {
     pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> CelError {
-        CelError { span, message: message.into(), help: None }
+        CelError { span, message: message.into(), help: None, unfinished: false }
     }
 
     pub(crate) fn help(mut self, help: Option<String>) -> CelError {
@@ -65,6 +69,8 @@ pub struct Compiled {
     pub equalities: Vec<(Path, Vec<Constant>)>,
     /// Names that are asked for by `session.has`, `session.count` and `session.last`, and whether they are counted.
     pub remembered: Vec<(String, bool, Range<usize>)>,
+    /// The variables it reads, and where.
+    pub roots: Vec<(Root, Range<usize>)>,
     /// The value, when it is constant.
     pub constant: Option<Constant>,
 }
@@ -95,10 +101,11 @@ pub fn check(source: &str, names: &Names) -> Result<Ty, Vec<CelError>> {
 
 /// The nearest of some names, when it is near enough to be a slip.
 pub(crate) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    // One slip; two in a long name. More would suggest what is not meant.
     let most = match name.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
-        _ => 3,
+        0..=2 => 0,
+        3..=11 => 1,
+        _ => 2,
     };
     names
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

@@ -8,7 +8,8 @@ use placet_cel::function::Style;
 use placet_cel::program::{Constant, Fold};
 
 use super::ast::{Expr, Kind};
-use super::{CelError, did_you_mean};
+use super::functions::{arity, unknown_function};
+use super::{CelError, syntax};
 
 /// Nesting beyond which expressions are refused: well within what the parser and the engine can recurse.
 const MAX_NESTING: usize = 90;
@@ -20,16 +21,16 @@ pub fn parse(source: &str) -> Result<Expr, Vec<CelError>> {
     }
     let parser = cel::Env::default().parser().enable_ident_escape_syntax(true).max_recursion_depth(1000);
     let (expr, info) = parser.parse_with_source_info(source).map_err(|errors| {
-        let error = |e: &cel::ParseError| {
-            let at = position(source, e.pos);
-            CelError::new(at..(at + 1).min(source.len().max(at + 1)), tidy(&e.msg))
-        };
-        let mut errors: Vec<CelError> = errors.errors.iter().map(error).collect();
-        errors.truncate(3);
-        errors
+        // What the grammar does not allow comes before what follows from it.
+        let place = |e: &cel::ParseError| (!e.msg.starts_with(syntax::GRAMMAR), position(source, e.pos));
+        let first = errors.errors.iter().min_by_key(|e| place(e));
+        let first = first.map(|e| (position(source, e.pos), e.msg.as_str()));
+        let (at, message) = first.unwrap_or((source.len(), "the expression cannot be read"));
+        vec![syntax::explain(source, at, message)]
     })?;
     let offsets = offsets(source);
-    let mut reader = Reader { info: &info, offsets, length: source.len(), errors: Vec::new(), depth: 0 };
+    let mut reader =
+        Reader { info: &info, source, offsets, length: source.len(), errors: Vec::new(), depth: 0 };
     let expr = reader.expr(&expr);
     if reader.errors.is_empty() { Ok(expr) } else { Err(reader.errors) }
 }
@@ -70,14 +71,6 @@ fn position(source: &str, (line, column): (isize, isize)) -> usize {
     source.len()
 }
 
-/// The parser's own words without its habits.
-fn tidy(message: &str) -> String {
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    let first = message.lines().next().unwrap_or("").trim_end_matches('.');
-    let short: String = first.split(" expecting ").next().unwrap_or(first).to_owned();
-    if short.is_empty() { "the expression cannot be read".to_owned() } else { short.replace('\'', "`") }
-}
-
 /// Byte offsets of characters: the parser counts characters.
 fn offsets(source: &str) -> Vec<usize> {
     source.char_indices().map(|(at, _)| at).chain([source.len()]).collect()
@@ -85,6 +78,7 @@ fn offsets(source: &str) -> Vec<usize> {
 
 struct Reader<'s> {
     info: &'s SourceInfo,
+    source: &'s str,
     offsets: Vec<usize>,
     length: usize,
     errors: Vec<CelError>,
@@ -115,8 +109,34 @@ impl Reader<'_> {
         }
         let kind = self.kind(of, &own);
         self.depth -= 1;
-        let span = extent(&kind, own);
+        let name = match &of.expr {
+            Cel::Call(call) if call.func_name.starts_with(char::is_alphabetic) => {
+                Some(self.name_span(&call.func_name, &own))
+            }
+            _ => None,
+        };
+        let span = match (name, &kind) {
+            (Some(name), Kind::Unknown { .. }) => name,
+            (Some(name), kind) => self.closed(extent(kind, own), &name),
+            (None, kind) => extent(kind, own),
+        };
         Expr { kind, span }
+    }
+
+    /// Where a function's name stands: the parser gives the place of the bracket after it.
+    fn name_span(&self, name: &str, bracket: &Range<usize>) -> Range<usize> {
+        let before = self.source.get(..bracket.start).unwrap_or("").trim_end();
+        if before.ends_with(name) { before.len() - name.len()..before.len() } else { bracket.clone() }
+    }
+
+    /// A call from its first name to its closing bracket.
+    fn closed(&self, span: Range<usize>, name: &Range<usize>) -> Range<usize> {
+        let before = self.source.get(..name.start).unwrap_or("");
+        let qualified = before.trim_end_matches(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_'));
+        let rest = self.source.get(span.end..).unwrap_or("");
+        let trimmed = rest.trim_start();
+        let end = if trimmed.starts_with(')') { span.end + rest.len() - trimmed.len() + 1 } else { span.end };
+        span.start.min(qualified.len())..end
     }
 
     fn boxed(&mut self, of: &IdedExpr) -> Box<Expr> {
@@ -308,22 +328,12 @@ impl Reader<'_> {
         all.extend(args.iter().map(|arg| self.expr(arg)));
         if all.len() < least || all.len() > most {
             let receiver = usize::from(target.is_some() && !is_namespaced(spelled));
-            let message = format!("`{spelled}` does not take {} argument(s)", all.len() - receiver);
-            return self.fail(CelError::new(span.clone(), message));
+            let (least, most) = (least.saturating_sub(receiver), most.saturating_sub(receiver));
+            let message = arity(spelled, least, most, all.len().saturating_sub(receiver));
+            return self.fail(CelError::new(self.name_span(name, span), message));
         }
         Kind::Call(function, all)
     }
-}
-
-fn unknown_function(name: &str, full: Option<&str>, method: bool) -> Kind {
-    let names =
-        Function::TABLE.iter().filter(|(_, style, ..)| *style != Style::Operator).map(|(_, _, n, ..)| *n);
-    let macros =
-        ["has", "all", "exists", "exists_one", "map", "filter", "transformList", "transformMap", "sortBy"];
-    let names = names.chain(macros);
-    let help = did_you_mean(full.unwrap_or(name), names.clone()).or_else(|| did_you_mean(name, names));
-    let kind = if method { "method" } else { "function" };
-    Kind::Unknown { message: format!("there is no {kind} `{name}`"), help }
 }
 
 fn constant(literal: &LiteralValue) -> Constant {

@@ -5,6 +5,7 @@ use regex_automata::dfa::{StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, ClassPerlKind, Visitor};
+use regex_syntax::hir::Look;
 
 /// An automaton may not be larger than this, in bytes.
 const MAX_BYTES: usize = 512 << 10;
@@ -14,6 +15,8 @@ const MAX_BYTES: usize = 512 << 10;
 pub struct RegexError {
     /// What is wrong.
     pub message: String,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 /// Builds the automaton of a pattern.
@@ -21,7 +24,7 @@ pub struct RegexError {
 /// # Errors
 /// When it is not a regular expression of RE2, or its automaton is too large.
 pub fn automaton(pattern: &str) -> Result<Automaton, RegexError> {
-    let error = |message: String| RegexError { message };
+    let error = |message: String| RegexError { message, help: None };
     let translated = translate(pattern)?;
     let dfa = dense::Builder::new()
         .configure(
@@ -49,13 +52,41 @@ fn too_large_or(e: &dense::BuildError) -> String {
     if e.is_size_limit_exceeded() { "its automaton is too large".to_owned() } else { e.to_string() }
 }
 
+/// Whether the pattern says what the whole text must be: every alternative begins with `^` and ends with `$`.
+pub fn anchored(pattern: &str) -> bool {
+    let hir = translate(pattern)
+        .ok()
+        .and_then(|p| regex_syntax::ParserBuilder::new().utf8(false).nest_limit(100).build().parse(&p).ok());
+    // These sets hold what every alternative must match there.
+    hir.is_some_and(|hir| {
+        let properties = hir.properties();
+        properties.look_set_prefix().contains(Look::Start) && properties.look_set_suffix().contains(Look::End)
+    })
+}
+
+fn help(kind: &ast::ErrorKind) -> Option<String> {
+    use ast::ErrorKind as K;
+    let help = match kind {
+        K::UnsupportedLookAround => {
+            "combine constraints instead: `all`, `none` and `not_one_of` exclude values"
+        }
+        K::UnsupportedBackreference => "patterns are matched in linear time, which rules out back-references",
+        K::GroupUnclosed => "close the `(`, or write `\\(` for the character",
+        K::GroupUnopened => "open the group with `(`, or write `\\)` for the character",
+        K::ClassUnclosed => "close the `[`, or write `\\[` for the character",
+        K::RepetitionMissing => "put before the operator what it repeats, or escape it with `\\`",
+        _ => return None,
+    };
+    Some(help.to_owned())
+}
+
 /// Spells the pattern so that Perl classes and word boundaries are ASCII.
 fn translate(pattern: &str) -> Result<String, RegexError> {
     let finder = Finder { edits: Vec::new() };
     let parsed = ast::parse::ParserBuilder::new().nest_limit(100).build().parse(pattern);
-    let tree = parsed.map_err(|e| RegexError { message: e.kind().to_string() })?;
-    let edits =
-        ast::visit(&tree, finder).map_err(|()| RegexError { message: "it cannot be read".to_owned() })?;
+    let tree = parsed.map_err(|e| RegexError { message: e.kind().to_string(), help: help(e.kind()) })?;
+    let edits = ast::visit(&tree, finder)
+        .map_err(|()| RegexError { message: "it cannot be read".to_owned(), help: None })?;
     let mut out = String::new();
     let mut from = 0;
     for (start, end, text) in edits {

@@ -56,27 +56,49 @@ pub struct Object {
 }
 
 impl Ty {
-    /// A word for messages.
+    /// Words for messages.
     pub fn name(&self) -> String {
-        match self {
-            Ty::Dyn => "any value".to_owned(),
-            Ty::Null => "null".to_owned(),
-            Ty::Bool => "bool".to_owned(),
-            Ty::Int => "int".to_owned(),
-            Ty::Uint => "uint".to_owned(),
-            Ty::Double => "double".to_owned(),
-            Ty::String => "string".to_owned(),
-            Ty::Bytes => "bytes".to_owned(),
-            Ty::List(of) if **of == Ty::Dyn => "list".to_owned(),
-            Ty::List(of) => format!("list of {}", of.name()),
-            Ty::Map(_) | Ty::Object(_) => "map".to_owned(),
-            Ty::Timestamp => "timestamp".to_owned(),
-            Ty::Duration => "duration".to_owned(),
-            Ty::Type => "type".to_owned(),
-            Ty::Optional(of) => format!("optional {}", of.name()),
-            Ty::Ip => "net.IP".to_owned(),
-            Ty::Cidr => "net.CIDR".to_owned(),
-        }
+        let name = match self {
+            Ty::Dyn => "any value",
+            Ty::Null => "null",
+            Ty::Bool => "true or false",
+            Ty::Int => "a whole number",
+            Ty::Uint => "an unsigned whole number",
+            Ty::Double => "a number",
+            Ty::String => "a string",
+            Ty::Bytes => "bytes",
+            Ty::List(of) => return format!("a list{}", of.plural()),
+            Ty::Map(_) | Ty::Object(_) => "a map",
+            Ty::Timestamp => "a timestamp",
+            Ty::Duration => "a duration",
+            Ty::Type => "a type",
+            Ty::Optional(of) if **of == Ty::Dyn => "an optional value",
+            Ty::Optional(of) => return format!("{}, or nothing", of.name()),
+            Ty::Ip => "an IP address",
+            Ty::Cidr => "a network",
+        };
+        name.to_owned()
+    }
+
+    /// Several of them, after `a list`.
+    fn plural(&self) -> String {
+        let name = match self {
+            Ty::Null => "nulls",
+            Ty::Bool => "booleans",
+            Ty::Int => "whole numbers",
+            Ty::Uint => "unsigned whole numbers",
+            Ty::Double => "numbers",
+            Ty::String => "strings",
+            Ty::List(of) => return format!(" of lists{}", of.plural()),
+            Ty::Map(_) | Ty::Object(_) => "maps",
+            Ty::Timestamp => "timestamps",
+            Ty::Duration => "durations",
+            Ty::Type => "types",
+            Ty::Ip => "IP addresses",
+            Ty::Cidr => "networks",
+            Ty::Dyn | Ty::Bytes | Ty::Optional(_) => return String::new(),
+        };
+        format!(" of {name}")
     }
 
     /// An int, uint or double, or unknown.

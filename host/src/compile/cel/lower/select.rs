@@ -26,7 +26,9 @@ impl Lowering<'_> {
                     return None;
                 }
                 let (_, root, ty) = self.variables.iter().find(|(variable, ..)| variable == name)?;
-                Some(Place { path: Path { root: *root, fields: Vec::new() }, ty: ty.clone() })
+                let place = Place { path: Path { root: *root, fields: Vec::new() }, ty: ty.clone() };
+                self.roots.push((place.path.root, expr.span.clone()));
+                Some(place)
             }
             Kind::Select(of, field) => self.field(of, field, &expr.span),
             Kind::Index(of, index) => match &index.kind {
@@ -142,7 +144,9 @@ impl Lowering<'_> {
             Names::Free(free) => free.keys().map(String::as_str).collect(),
         };
         let locals = self.scope.iter().map(|(name, ..)| name.as_str());
-        let help = did_you_mean(root, candidates.into_iter().chain(locals));
+        let known = candidates.join(", ");
+        let help = did_you_mean(root, candidates.into_iter().chain(locals))
+            .or_else(|| Some(format!("the variables are {known}")));
         let error = CelError::new(span, format!("there is no variable `{root}`")).help(help);
         Some((self.undeclared(error), Ty::Dyn))
     }
