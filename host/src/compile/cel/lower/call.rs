@@ -20,6 +20,12 @@ impl Lowering<'_> {
         let lowered: Vec<(NodeId, Ty)> = args.iter().map(|arg| self.expr(arg)).collect();
         let ids: Vec<NodeId> = lowered.iter().map(|(id, _)| *id).collect();
         let types: Vec<Ty> = lowered.into_iter().map(|(_, ty)| ty).collect();
+        if matches!(
+            function,
+            Function::Eq | Function::Ne | Function::Lt | Function::Le | Function::Gt | Function::Ge
+        ) {
+            ids.iter().for_each(|id| self.undoubled(*id));
+        }
         let result = overloads::result(function, &types);
         if result.is_none() && self.checked() {
             self.no_overload(function, &types, span);
@@ -49,6 +55,15 @@ impl Lowering<'_> {
             _ => {}
         }
         (self.emit(&ids, |o| Node::Call { function, args: o.to_vec() }), ty)
+    }
+
+    /// Comparisons are exact across kinds of numbers: a large integer must not be rounded before one.
+    fn undoubled(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(id as usize)
+            && let Node::LoadDouble(path) = *node
+        {
+            *node = Node::Load(path);
+        }
     }
 
     fn no_overload(&mut self, function: Function, types: &[Ty], span: &Range<usize>) {
