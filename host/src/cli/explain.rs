@@ -46,7 +46,7 @@ pub fn run(args: &Args, out: &Output) -> Exit {
     for call in earlier {
         service.decide(call, false);
     }
-    let stored = stored_session(&*store, last);
+    let stored = stored_session(&store, last);
     let decision = service.decide(last, false);
     let session = stored.as_ref().map_or(SessionFact::Fresh, |stored| SessionFact::Stored(&stored.state));
     // A call that cannot be read has no candidates; its decision says what is wrong with it.

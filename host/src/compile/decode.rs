@@ -144,6 +144,13 @@ fn is_tests(root: &Node) -> bool {
 /// The order of the layers, and each file's place in it.
 fn layers(parsed: &mut [Parsed]) -> Vec<String> {
     let ordered = parsed.iter().find_map(|p| p.head.layers.clone());
+    for file in parsed.iter_mut().filter(|p| p.head.layers.is_some() && p.head.layers != ordered) {
+        let Value::Map(fields) = &file.root.value else { continue };
+        if let Some((key, _)) = fields.iter().find(|(key, _)| key.text == "layers") {
+            let help = Some("keep `layers` in one file of the root layer".to_owned());
+            file.reader.error("layers-twice", &key.span, "another file orders the layers differently", help);
+        }
+    }
     let layers = ordered.unwrap_or_else(|| LAYERS.iter().map(|l| (*l).to_owned()).collect());
     for file in parsed {
         let Some((name, span)) = file.head.layer.clone() else { continue };
@@ -237,6 +244,24 @@ impl Builder {
     }
 
     /// Names that are asked for must be remembered by something; those that are counted keep every event.
+    /// What a layer asks for must not be remembered by one below: that could lift what the layer denies.
+    fn remembered_above(&self, parsed: &mut [Parsed], file: u32, name: &str, span: &Range<usize>) {
+        let layer = |n: u32| self.set.files.get(n as usize).map_or(0, |f| f.layer);
+        let below = self
+            .set
+            .remember
+            .iter()
+            .find(|of| of.name == name && layer(of.file) > layer(file) && self.overlap(of.file, file));
+        let place = |n: u32| self.set.files.get(n as usize).map_or("", |f| f.name.as_str()).to_owned();
+        if let (Some(below), Some(asking)) = (below, parsed.get_mut(file as usize)) {
+            let message =
+                format!("`{name}` is remembered by policy `{}` of a layer below", place(below.file));
+            let help = "a lower layer must not decide what this one knows: give its memory another name, or \
+                        remember it in this layer or above";
+            asking.reader.error("memory-from-below", span, message, Some(help.to_owned()));
+        }
+    }
+
     fn remembered(&mut self, parsed: &mut [Parsed]) {
         let known: Vec<String> = self.set.remember.iter().map(|r| r.name.clone()).collect();
         for (file, name, counted, span) in std::mem::take(&mut self.asked) {
@@ -248,6 +273,7 @@ impl Builder {
                 let message = format!("nothing is remembered as `{name}`");
                 parsed.reader.error("unknown-memory", &span, message, help);
             }
+            self.remembered_above(&mut parsed[..], file, &name, &span);
             if counted {
                 self.set.remember.iter_mut().filter(|r| r.name == name).for_each(|r| r.counted = true);
             }

@@ -43,10 +43,10 @@ async fn ended(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Respo
     }
     let Some((id, upstream)) = session(&gateway, &headers).ok().flatten() else { return unknown_session() };
     gateway.sessions.close(&id);
-    if let Some(upstream) = upstream {
-        if let Err(error) = gateway.upstream.end(&upstream).await {
-            tracing::warn!(error = causes(&error), "the server's session could not be ended");
-        }
+    if let Some(upstream) = upstream
+        && let Err(error) = gateway.upstream.end(&upstream).await
+    {
+        tracing::warn!(error = causes(&error), "the server's session could not be ended");
     }
     text(StatusCode::OK, "")
 }
@@ -176,11 +176,11 @@ fn admitted(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>>
             return Err(Box::new(text(StatusCode::FORBIDDEN, why)));
         }
     }
-    if let Some(version) = headers.get(VERSION) {
-        if !version.to_str().is_ok_and(|version| VERSIONS.contains(&version)) {
-            let why = format!("this gateway speaks protocol versions {}", VERSIONS.join(", "));
-            return Err(Box::new(json_error(StatusCode::BAD_REQUEST, &why)));
-        }
+    if let Some(version) = headers.get(VERSION)
+        && !version.to_str().is_ok_and(|version| VERSIONS.contains(&version))
+    {
+        let why = format!("this gateway speaks protocol versions {}", VERSIONS.join(", "));
+        return Err(Box::new(json_error(StatusCode::BAD_REQUEST, &why)));
     }
     Ok(())
 }

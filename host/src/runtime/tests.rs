@@ -145,7 +145,8 @@ fn a_bundle_that_was_tampered_with_denies_everything() {
         bytes[at] ^= 1 << (at % 8);
         check(&bytes, &[key], format!("signed, byte {at}"), &[Code::BundleInvalid, Code::BundleUntrusted]);
     }
-    let cases: [(&str, &[u8], &[[u8; 32]], Code); 6] = [
+    type Case<'a> = (&'a str, &'a [u8], &'a [[u8; 32]], Code);
+    let cases: [Case<'_>; 6] = [
         ("untouched", &good, &[], Code::Allowed),
         ("signed and trusted", &signed, &[key], Code::Allowed),
         ("signed, nobody asks", &signed, &[], Code::Allowed),

@@ -114,8 +114,8 @@ impl World {
         let headers: Vec<(&str, &str)> = session.map(|id| ("mcp-session-id", id)).into_iter().collect();
         let (_, text) = self.post(&headers, &body).await;
         let events = text.lines().filter_map(|line| line.strip_prefix("data: "));
-        let messages = events.filter_map(|data| serde_json::from_str::<Value>(data).ok());
-        let last = messages.filter(|m| m.get("method").is_none()).last();
+        let mut messages = events.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+        let last = messages.rfind(|m| m.get("method").is_none());
         last.unwrap_or_else(|| serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
