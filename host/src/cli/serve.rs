@@ -30,7 +30,16 @@ pub struct Args {
     listen: SocketAddr,
     /// Whose calls these are: a JSON or YAML file with tenant, agent, and optionally user, chain, project, env
     #[arg(long, value_name = "FILE")]
-    identity: PathBuf,
+    identity: Option<PathBuf>,
+    /// The tenant, when there is no identity file
+    #[arg(long, conflicts_with = "identity", default_value = "default")]
+    tenant: String,
+    /// The agent's id, when there is no identity file
+    #[arg(long, conflicts_with = "identity", default_value = "agent")]
+    agent: String,
+    /// A role of that agent; may be repeated
+    #[arg(long = "role", conflicts_with = "identity")]
+    roles: Vec<String>,
     /// The decision log; `-` is standard output
     #[arg(long, value_name = "FILE", default_value = "decisions.jsonl")]
     log: PathBuf,
@@ -48,7 +57,7 @@ pub struct Args {
 /// Serves until it is told to stop (SIGINT or SIGTERM).
 pub fn run(args: &Args, out: &Output) -> Exit {
     start_logging(out);
-    let identity = match read_identity(&args.identity) {
+    let identity = match identity(args) {
         Ok(identity) => identity,
         Err(error) => return out.fail(Exit::Usage, error),
     };
@@ -125,6 +134,17 @@ async fn serving(
     // Whoever started the gateway learns where it is.
     println!("listening on http://{address}/mcp");
     serve(listener, settings, service, log, stopped()).await
+}
+
+/// Of the identity file, or of the flags.
+fn identity(args: &Args) -> Result<Identity, String> {
+    if let Some(path) = &args.identity {
+        return read_identity(path);
+    }
+    let Args { tenant, agent, roles, .. } = args;
+    tracing::info!(tenant, agent, roles = roles.join(","), "no identity file: every call is of this agent");
+    let identity = serde_json::json!({ "tenant": tenant, "agent": { "id": agent, "roles": roles } });
+    serde_json::from_value(identity).map_err(|error| error.to_string())
 }
 
 fn read_identity(path: &Path) -> Result<Identity, String> {

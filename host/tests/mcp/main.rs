@@ -1,5 +1,6 @@
 //! The gateway between a client and a server that records what reached it.
 
+mod concurrency;
 mod exchanges;
 mod reload;
 mod world;
