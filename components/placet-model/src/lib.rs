@@ -2,6 +2,19 @@
 //! change it asks for, and the argument constraints that rules, grants and intents share.
 //!
 //! Plain data and the strict readers for it. No I/O, no clock, no globals; every function here is total.
+//!
+//! ```
+//! use placet_model::{Call, Limits};
+//!
+//! let text = br#"{"tool":"pay","args":{"amount":1e3},"agent":{"id":"bot"},"tenant":"acme","now":"2026-11-21T09:00:00Z"}"#;
+//! let call = Call::read(text, &Limits::default()).expect("a call");
+//! let mut canonical = String::new();
+//! call.args.write_canonical(&mut canonical);
+//! assert_eq!(canonical, r#"{"amount":1000}"#);
+//!
+//! let twice = br#"{"tool":"pay","tool":"drop","agent":{"id":"bot"},"tenant":"acme","now":"2026-11-21T09:00:00Z"}"#;
+//! assert!(Call::read(twice, &Limits::default()).is_err());
+//! ```
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

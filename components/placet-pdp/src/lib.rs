@@ -2,6 +2,16 @@
 //!
 //! It fails closed by value: [`Pdp::open`] never fails. A bundle that cannot be used gives a decision point that
 //! denies everything, with a code that says why.
+//!
+//! ```
+//! use placet_model::{Code, Facts, Verdict};
+//! use placet_pdp::{Pdp, Trust};
+//!
+//! let pdp = Pdp::open(b"not a bundle", &Trust::default());
+//! let call = br#"{"tool":"crm.search","agent":{"id":"bot"},"tenant":"acme","now":"2026-11-21T09:00:00Z"}"#;
+//! let decision = pdp.decide_json(call, &Facts::default());
+//! assert_eq!((decision.verdict, decision.code), (Verdict::Deny, Code::BundleInvalid));
+//! ```
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -126,7 +126,7 @@ mod tests {
             ("not json\n{}", 2),
             ("{\"a\": 1\n{\"a\": 2}", 2),
             ("{\"a\": }\n{\"a\": 2}\n", 2),
-            ("[\n{}\n]", 2),
+            ("[\n{}\n]", 1),
         ] {
             assert_eq!(calls(input.as_bytes()).len(), expected, "{input:?}");
         }

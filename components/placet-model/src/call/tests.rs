@@ -97,10 +97,12 @@ fn sizes_of_tool_names() {
 }
 
 #[test]
-fn a_prompt_needs_no_tool() {
+fn a_prompt_and_a_catalogue_need_no_tool() {
     let rest = r#""agent":{"id":"x"},"tenant":"t","now":"2026-01-01T00:00:00Z""#;
-    check(&format!(r#"{{"stage":"prompt",{rest}}}"#), Ok(()));
-    for stage in ["call", "result", "list"] {
+    for stage in ["prompt", "list"] {
+        check(&format!(r#"{{"stage":"{stage}",{rest}}}"#), Ok(()));
+    }
+    for stage in ["call", "result"] {
         check(&format!(r#"{{"stage":"{stage}",{rest}}}"#), Err("no `tool`"));
     }
 }

@@ -16,10 +16,14 @@ pub fn bundle() -> Vec<u8> {
     let mut rules = vec![
         Rule { id: "after".into(), when: when("session.has('mark')"), ..rule("b.after", Verdict::Allow) },
         Rule {
-            when: when("args.amount > 10.5 || args.to.startsWith('x')"),
+            when: when("has(args.amount) && args.amount > 10.5 || has(args.to) && args.to.startsWith('x')"),
             ..rule("b.*", Verdict::Escalate)
         },
-        Rule { id: "big".into(), when: when("args.amount >= 100"), ..rule("a.read", Verdict::Deny) },
+        Rule {
+            id: "big".into(),
+            when: when("has(args.amount) && args.amount >= 100"),
+            ..rule("a.read", Verdict::Deny)
+        },
         Rule { args: Some(Shape { fields: fields(), others: false }), ..rule("b.secret", Verdict::Allow) },
         rule("a.*", Verdict::Allow),
     ];
