@@ -41,7 +41,7 @@ pub struct World {
     pub reached: Reached,
     pub folder: PathBuf,
     pub client: reqwest::Client,
-    _watcher: Option<Box<dyn Send>>,
+    _watcher: Mutex<Box<dyn Send>>,
 }
 
 static WORLDS: AtomicUsize = AtomicUsize::new(0);
@@ -82,7 +82,7 @@ impl World {
         tokio::spawn(async move { serve(listener, settings, service, log, std::future::pending()).await });
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        World { url, reached, folder, client, _watcher: Some(Box::new(watcher)) }
+        World { url, reached, folder, client, _watcher: Mutex::new(Box::new(watcher)) }
     }
 
     /// Posts a body and gives status and body.
