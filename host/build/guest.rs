@@ -14,6 +14,7 @@ pub const SOURCES: &[&str] = &[
     "components/placet-engine",
     "components/placet-bundle",
     "components/placet-pdp",
+    "components/placet-embed",
     "components/placet-component",
 ];
 

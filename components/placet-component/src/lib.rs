@@ -2,8 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(unsafe_code, reason = "generated bindings")]
 
-use std::cell::RefCell;
-
+use placet_embed::{replace, with};
 use placet_model as model;
 use placet_model::call::{Parts, PrincipalParts, ResourceParts};
 use placet_pdp::{Pdp, Trust};
@@ -15,11 +14,6 @@ mod bindings {
 use bindings::exports::placet::policy::decisions::{
     self as wit, Call, Decision, Description, Facts, Guest, Visibility,
 };
-
-thread_local! {
-    /// The loaded policy. The component is single-threaded, and this is its only state.
-    static PDP: RefCell<Pdp> = RefCell::new(Pdp::empty());
-}
 
 struct Component;
 
@@ -36,7 +30,7 @@ impl Guest for Component {
             Some(refusal) => Err(refusal.to_owned()),
             None => Ok(description(pdp.describe())),
         };
-        PDP.with(|cell| cell.replace(pdp));
+        replace(pdp);
         result
     }
 
@@ -65,19 +59,19 @@ impl Guest for Component {
             approval: call.approval.as_deref(),
             content: call.content.as_deref(),
         };
-        PDP.with(|cell| decision(cell.borrow().decide_parts(&parts, &borrow(&facts))))
+        with(|pdp| decision(pdp.decide_parts(&parts, &borrow(&facts))))
     }
 
     fn decide_json(call: Vec<u8>, facts: Facts) -> Decision {
-        PDP.with(|cell| decision(cell.borrow().decide_json(&call, &borrow(&facts))))
+        with(|pdp| decision(pdp.decide_json(&call, &borrow(&facts))))
     }
 
     fn describe() -> Description {
-        PDP.with(|cell| description(cell.borrow().describe()))
+        with(|pdp| description(pdp.describe()))
     }
 
     fn list_tools(call: Vec<u8>, facts: Facts, tools: Vec<String>) -> Vec<Visibility> {
-        let listed = PDP.with(|cell| cell.borrow().list_tools(&call, &borrow(&facts), &tools));
+        let listed = with(|pdp| pdp.list_tools(&call, &borrow(&facts), &tools));
         let convert =
             |placet_pdp::Visibility { tool, visible, guidance }| Visibility { tool, visible, guidance };
         listed.into_iter().map(convert).collect()

@@ -18,7 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("placet-pdp", &["placet-model", "placet-cel", "placet-engine", "placet-bundle"]),
     ("placet-pep", &["placet-model", "serde", "serde_json"]),
-    ("placet-component", &["placet-pdp", "placet-model", "wit-bindgen"]),
+    ("placet-embed", &["placet-pdp"]),
+    ("placet-component", &["placet-embed", "placet-pdp", "placet-model", "wit-bindgen"]),
 ];
 
 /// Where each dependency is explained.
