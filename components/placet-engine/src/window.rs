@@ -1,7 +1,8 @@
 //! A sliding window of charges against a ceiling: exact for many, stricter beyond that, never looser.
 
 use placet_model::Amount;
-use serde::{Deserialize, Serialize};
+
+mod encode;
 
 /// Charges of one key that are kept one by one.
 pub const EXACT: usize = 1_024;
@@ -9,7 +10,7 @@ pub const EXACT: usize = 1_024;
 const PARTS: i128 = 128;
 
 /// The charges of one key. Times are nanoseconds since the epoch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// The latest time the key has seen: an earlier `now` frees nothing.
     latest: i128,
@@ -33,8 +34,8 @@ impl Window {
         self.sum(window_ms, now).0.checked_add(amount.0).is_some_and(|sum| sum <= ceiling.0)
     }
 
-    /// Takes a charge that [`Window::fits`], and forgets those that no longer count.
-    pub fn take(&mut self, amount: Amount, window_ms: u64, now: i128) {
+    /// Takes a charge that [`Window::fits`], and forgets those that no longer count. Returns the time it counts from.
+    pub fn take(&mut self, amount: Amount, window_ms: u64, now: i128) -> i128 {
         let window = nanos(window_ms);
         self.latest = self.latest.max(now);
         let now = self.latest;
@@ -50,6 +51,15 @@ impl Window {
                 _ => self.pooled.push((end, amount)),
             }
         }
+        now
+    }
+
+    /// Undoes a [`Window::take`] that returned this time. A charge that has been pooled meanwhile stays: stricter.
+    pub fn give_back(&mut self, amount: Amount, taken: i128) {
+        // One of the same amount that was taken earlier will do: what stays then counts longer, not shorter.
+        if let Some(found) = self.exact.iter().rposition(|&(at, of)| at <= taken && of == amount.0) {
+            self.exact.remove(found);
+        }
     }
 
     /// Replaces the latest charge of exactly `reserved` by what it turned out to be, at its own time. When there is
@@ -57,7 +67,9 @@ impl Window {
     pub fn settle(&mut self, reserved: Amount, actual: Amount, window_ms: u64, now: i128) {
         match self.exact.iter_mut().rev().find(|(_, amount)| *amount == reserved.0) {
             Some((_, amount)) => *amount = actual.0,
-            None if actual > reserved => self.take(Amount(actual.0 - reserved.0), window_ms, now),
+            None if actual > reserved => {
+                self.take(Amount(actual.0 - reserved.0), window_ms, now);
+            }
             None => {}
         }
     }

@@ -17,6 +17,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod state;
+
 pub use placet_bundle::{BundleError, Trust};
 use placet_cel::OpenPool;
 use placet_engine::explain::Explanation;

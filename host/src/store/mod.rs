@@ -1,75 +1,8 @@
 //! State between decisions: sessions by compare-and-set, charges all or none.
 //!
-//! A store knows no clock: the only time is that of the calls whose state it keeps.
+//! What a store is, and the loop that decides on one, are in [`placet_pdp::state`]; here is the store of this process.
 
 mod memory;
 
 pub use memory::{Bounds, MemoryStore};
-use placet_model::{Charge, Settlement, Timestamp};
-
-/// Where the state of sessions and the counters of limits are kept. Nothing of one tenant reaches another.
-pub trait StateStore: Send + Sync {
-    /// The state of a session, if there is one.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store cannot be reached.
-    fn read_session(&self, tenant: &str, id: &str) -> Result<Option<StoredSession>, Unavailable>;
-
-    /// Writes everything a decision asked for, or nothing.
-    fn commit(&self, commit: &Commit<'_>) -> CommitResult;
-}
-
-/// The store cannot be reached, or has no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state store is unavailable")]
-pub struct Unavailable;
-
-/// A session's state as it was stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredSession {
-    /// The bytes that a decision's delta asked to store.
-    pub state: Vec<u8>,
-    /// How many times it has been written, at least 1.
-    pub version: u64,
-}
-
-/// What one decision asks the store to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Commit<'a> {
-    /// Whose state it is.
-    pub tenant: &'a str,
-    /// The session's new state.
-    pub session: Option<SessionWrite<'a>>,
-    /// Charges to take, all or none.
-    pub charges: &'a [Charge],
-    /// Reservations to settle.
-    pub settlements: &'a [Settlement],
-    /// The call's time.
-    pub at: Timestamp,
-    /// Say what would happen, and change nothing.
-    pub dry_run: bool,
-}
-
-/// A compare-and-set of one session's state.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionWrite<'a> {
-    /// The session.
-    pub id: &'a str,
-    /// The version that was read; 0 when there was none.
-    pub expected: u64,
-    /// The new state.
-    pub state: &'a [u8],
-}
-
-/// What became of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitResult {
-    /// Everything is written.
-    Done,
-    /// Nothing is written: the session has changed since it was read.
-    Conflict,
-    /// Nothing is written: these limits (`layer/id`, sorted) would be exceeded.
-    Exceeded(Vec<String>),
-    /// Nothing is written: the store cannot be reached, or has no room.
-    Unavailable,
-}
+pub use placet_pdp::state::{Commit, CommitResult, SessionWrite, StateStore, StoredSession, Unavailable};

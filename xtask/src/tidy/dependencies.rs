@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "placet-bundle",
         &["placet-model", "placet-engine", "placet-cel", "serde", "postcard", "sha2", "ed25519-dalek"],
     ),
-    ("placet-pdp", &["placet-model", "placet-cel", "placet-engine", "placet-bundle"]),
+    ("placet-pdp", &["placet-model", "placet-cel", "placet-engine", "placet-bundle", "serde", "postcard"]),
     ("placet-pep", &["placet-model", "serde", "serde_json"]),
     ("placet-embed", &["placet-pdp"]),
     ("placet-component", &["placet-embed", "placet-pdp", "placet-model", "wit-bindgen"]),

@@ -56,3 +56,56 @@ fn never_looser_than_an_exact_window() {
         prop_assert_eq!(window.sum(window_ms, later), Amount(0));
     });
 }
+
+#[test]
+fn what_is_given_back_no_longer_counts() {
+    let mut window = Window::default();
+    assert_eq!(window.take(Amount(5), 1_000, 10), 10);
+    assert_eq!(window.take(Amount(5), 1_000, 3), 10);
+    assert_eq!(window.take(Amount(7), 1_000, 20), 20);
+    // (amount, taken, what is left)
+    for (amount, taken, left) in [(7, 19, 17), (9, 20, 17), (5, 10, 12), (7, 20, 5), (5, 30, 0), (5, 30, 0)] {
+        window.give_back(Amount(amount), taken);
+        assert_eq!(window.sum(1_000, 20), Amount(left), "{amount} {taken}");
+    }
+}
+
+#[test]
+fn bytes_and_back() {
+    let mut window = Window::default();
+    let mut sizes = Vec::new();
+    let start = 1_763_719_200 * SECOND;
+    for n in 0..3_000_i128 {
+        assert_eq!(Window::decode(&window.encode()).as_ref(), Some(&window), "after {n}");
+        window.take(Amount(1_000_000), 3_600_000, start + n * SECOND / 10);
+        sizes.push(window.encode().len());
+    }
+    assert!(sizes[0] < 20 && sizes.iter().max().unwrap() < &16_384, "{:?}", sizes.iter().max());
+
+    let good = window.encode();
+    for length in 0..good.len() {
+        assert_eq!(Window::decode(&good[..length]), None, "{length} bytes of it");
+    }
+    // Anything may be in the bytes: read or refused, never a panic.
+    for at in 0..good.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] ^= flip;
+            if let Some(mut window) = Window::decode(&bytes) {
+                window.take(Amount(1), 1_000, start);
+                window.sum(1_000, start);
+            }
+        }
+    }
+    for (what, bytes) in [
+        ("nothing", &[][..]),
+        ("another version", &[2, 0, 0, 0]),
+        ("more behind it", &[1, 0, 0, 0, 0]),
+        ("out of order", &[1, 20, 2, 1, 1, 3, 1, 0]),
+        ("later than the latest", &[1, 20, 1, 2, 1, 0]),
+        ("a length without contents", &[1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+    ] {
+        assert_eq!(Window::decode(bytes), None, "{what}");
+    }
+    assert_eq!(Window::decode(&[1, 0, 0, 0]), Some(Window::default()));
+}
