@@ -55,7 +55,7 @@ pub enum Step<'a, D> {
     /// Write what a decision asks for.
     Commit(Box<Committing<'a, D>>),
     /// Nothing: it is decided.
-    Done(Outcome),
+    Done(Box<Outcome>),
 }
 
 /// Waits for a session's state.
@@ -84,7 +84,7 @@ impl<'a, D: Fn(&[u8], &Facts<'_>) -> Decision> Round<'a, D> {
         match Place::of(call) {
             Some(place) => Round { call, decide, place, dry_run, lost: 0 }.read(),
             // Not a call: the engine says what is wrong with it.
-            None => Step::Done(Outcome { decision: decide(call, &Facts::default()), state_version: None }),
+            None => done(decide(call, &Facts::default()), None),
         }
     }
 
@@ -170,7 +170,7 @@ impl<'a, D: Fn(&[u8], &Facts<'_>) -> Decision> Committing<'a, D> {
     fn done(mut self) -> Step<'a, D> {
         // What was taken need not be taken again.
         self.decision.delta.charges.clear();
-        Step::Done(Outcome { decision: self.decision, state_version: self.read.version() })
+        done(self.decision, self.read.version())
     }
 
     fn lost(mut self) -> Step<'a, D> {
@@ -180,7 +180,7 @@ impl<'a, D: Fn(&[u8], &Facts<'_>) -> Decision> Committing<'a, D> {
         }
         let reason = "The session keeps changing while the call is decided.";
         let decision = Decision::deny(Code::StateUnavailable, reason, self.decision.policy);
-        Step::Done(Outcome { decision, state_version: None })
+        done(decision, None)
     }
 }
 
@@ -223,10 +223,14 @@ impl<D: Fn(&[u8], &Facts<'_>) -> Decision> Step<'_, D> {
                     }
                     committing.answer(result)
                 }
-                Step::Done(outcome) => return outcome,
+                Step::Done(outcome) => return *outcome,
             };
         }
     }
+}
+
+fn done<'a, D>(decision: Decision, state_version: Option<u64>) -> Step<'a, D> {
+    Step::Done(Box::new(Outcome { decision, state_version }))
 }
 
 impl Read {

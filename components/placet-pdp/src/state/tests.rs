@@ -58,7 +58,8 @@ fn asks<D: Fn(&[u8], &Facts<'_>) -> Decision>(step: &Step<'_, D>) -> String {
             let dry = if dry_run { "dry " } else { "" };
             format!("{dry}commit {} {}", session.unwrap_or_default(), charges.len())
         }
-        Step::Done(Outcome { decision, state_version }) => {
+        Step::Done(outcome) => {
+            let Outcome { decision, state_version } = &**outcome;
             format!("{} {} {state_version:?}", decision.verdict.as_str(), decision.code.as_str())
         }
     }

@@ -5,7 +5,7 @@ use placet_model::{Amount, Answer, Code, Decision, Delta, Facts, SessionFact, Ve
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::{Outcome, Round, Step};
+use crate::state::{Round, Step};
 
 /// What one call does: in which session, and what it charges (limit, amount).
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ fn check(plans: &[Plan], order: &[usize]) -> Result<(), TestCaseError> {
         }
     }
     let allowed = |(n, (step, _)): (usize, &(Option<Step<'static, _>>, _))| match step {
-        Some(Step::Done(Outcome { decision, .. })) => (decision.verdict == Verdict::Allow).then(|| &plans[n]),
+        Some(Step::Done(outcome)) => (outcome.decision.verdict == Verdict::Allow).then(|| &plans[n]),
         _ => None,
     };
     let allowed: Vec<&Plan> = rounds.iter().enumerate().filter_map(allowed).collect();
