@@ -2,7 +2,8 @@
 
 use placet_model::{Code, Decision, Json, Kind, Obligation, Stage, Verdict};
 
-use crate::exchange::Forwarded;
+use crate::exchange::{Forwarded, Scene};
+use crate::http::HttpReply;
 use crate::identity::{Identity, Proposed};
 use crate::message::INVALID_PARAMS;
 use crate::obligation;
@@ -21,6 +22,7 @@ pub struct PendingCall {
     identity: Identity,
     session: Option<String>,
     call: String,
+    reference: Option<String>,
 }
 
 /// What a decision makes of a tool call.
@@ -32,28 +34,29 @@ pub enum Decided {
     Refuse(Reply),
 }
 
-pub(crate) fn open(
-    id: &str,
-    params: Option<Json<'_>>,
-    identity: &Identity,
-    session: Option<&str>,
-    now: &str,
-) -> Result<PendingCall, Reply> {
+pub(crate) fn open(id: &str, params: Option<Json<'_>>, scene: &Scene<'_>) -> Result<PendingCall, Reply> {
     let refuse = |message: &str| Reply::error(400, Some(id), INVALID_PARAMS, message);
     let params = params.ok_or_else(|| refuse("`tools/call` needs parameters"))?;
-    let known = ["name", "arguments", "_meta"];
-    if let Some((name, _)) = params.members().find(|(name, _)| !known.contains(&name.as_ref())) {
+    // Without sessions, a call that needed more input comes again with it, and is decided again.
+    let again: &[&str] = if scene.mirror.is_stateless() { &["inputResponses", "requestState"] } else { &[] };
+    let known = |name: &str| ["name", "arguments", "_meta"].contains(&name) || again.contains(&name);
+    if let Some((name, _)) = params.members().find(|(name, _)| !known(name)) {
         return Err(refuse(&format!("`tools/call` has no parameter `{name}` here")));
     }
-    let tool = params.get("name").and_then(Json::as_str).ok_or_else(|| refuse("`name` must be a string"))?;
+    let name = params.get("name").and_then(Json::as_str).ok_or_else(|| refuse("`name` must be a string"))?;
     let args = params.get("arguments").unwrap_or(Json::EMPTY_OBJECT);
     if args.kind() != Kind::Object {
         return Err(refuse("`arguments` must be an object"));
     }
-    let mut forwarded = Object::new().string("name", &tool).raw("arguments", args.text());
-    if let Some(meta) = params.get("_meta") {
-        forwarded = forwarded.raw("_meta", meta.text());
+    let mut forwarded = Object::new().string("name", &name).raw("arguments", args.text());
+    for other in ["_meta"].iter().chain(again) {
+        if let Some(value) = params.get(other) {
+            forwarded = forwarded.raw(other, value.text());
+        }
     }
+    let Scene { identity, now, .. } = *scene;
+    let (tool, session) = (scene.tool(&name), scene.session_of(Some(params)));
+    let session = session.as_deref();
     let of = Proposed { stage: Stage::Call, tool: &tool, args: args.text(), content: None, session, now };
     let call = identity.call(&of);
     Ok(PendingCall {
@@ -62,8 +65,9 @@ pub(crate) fn open(
         params: forwarded.finish(),
         identity: identity.clone(),
         session: session.map(str::to_owned),
-        tool: tool.into_owned(),
+        tool,
         call,
+        reference: None,
     })
 }
 
@@ -84,10 +88,30 @@ impl PendingCall {
         enforceable(decision)
     }
 
+    /// What an approval of this call under a policy is bound to: canonical JSON. Its SHA-256 is the reference.
+    pub fn subject(&self, policy: &str) -> String {
+        self.identity.subject(&self.tool, &self.args, self.session.as_deref(), policy)
+    }
+
+    /// Has an escalated call answered with a reference for those who approve.
+    pub fn refer(&mut self, reference: String) {
+        self.reference = Some(reference);
+    }
+
+    /// The request's id, a JSON text.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who calls.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// A permit out of an `allow` that can be enforced, a refusal out of anything else.
     pub fn decided(self, decision: &Decision) -> Decided {
         if decision.verdict != Verdict::Allow || unmet(&decision.obligations).is_some() {
-            return Decided::Refuse(Reply::refusal(&self.id, decision));
+            return Decided::Refuse(Reply::refusal(&self.id, decision, self.reference.as_deref()));
         }
         let body = Object::new().string("jsonrpc", "2.0").raw("id", &self.id).string("method", "tools/call");
         let permit = Permit::of(body.raw("params", &self.params).finish());
@@ -104,11 +128,11 @@ impl PendingCall {
     }
 }
 
-fn unmet(obligations: &[Obligation]) -> Option<&Obligation> {
+pub(crate) fn unmet(obligations: &[Obligation]) -> Option<&Obligation> {
     obligations.iter().find(|obligation| !obligation::can_meet(obligation))
 }
 
-fn enforceable(decision: Decision) -> Decision {
+pub(crate) fn enforceable(decision: Decision) -> Decision {
     match unmet(&decision.obligations) {
         Some(obligation) if decision.verdict == Verdict::Allow => {
             let reason = format!("This gateway cannot do what the policy asks for: {}.", obligation.kind());
@@ -124,19 +148,29 @@ fn enforceable(decision: Decision) -> Decision {
 /// A tool call that the server was given.
 #[derive(Debug)]
 pub struct Running {
-    id: String,
-    tool: String,
-    args: String,
-    identity: Identity,
-    session: Option<String>,
-    obligations: Vec<Obligation>,
-    decision: String,
+    /// JSON text; of no meaning for plain HTTP.
+    pub(crate) id: String,
+    pub(crate) tool: String,
+    pub(crate) args: String,
+    pub(crate) identity: Identity,
+    pub(crate) session: Option<String>,
+    pub(crate) obligations: Vec<Obligation>,
+    pub(crate) decision: String,
+}
+
+/// What a result came in.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// The response to a request of this id (JSON text).
+    Rpc(String),
+    /// The body of an HTTP response.
+    Plain,
 }
 
 /// A result that waits for its decision.
 #[derive(Debug)]
 pub struct PendingResult {
-    id: String,
+    shape: Shape,
     /// The server's outcome: `result` or `error`, and its text.
     outcome: (&'static str, String),
     tool: String,
@@ -161,8 +195,12 @@ impl Running {
     }
 
     pub(crate) fn returned(&self, result: Json<'_>) -> PendingResult {
-        let ok = result.get("isError").and_then(Json::as_bool) != Some(true);
+        let waits = result.get("resultType").and_then(Json::as_str).as_deref() == Some("input_required");
+        let ok = !waits && result.get("isError").and_then(Json::as_bool) != Some(true);
         let mut content = Object::new().raw("ok", if ok { "true" } else { "false" });
+        if waits {
+            content = content.raw("input_required", "true");
+        }
         if let Some(structured) = result.get("structuredContent") {
             content = content.raw("structured", structured.text());
         }
@@ -185,9 +223,26 @@ impl Running {
         self.pending(("error", error.text().to_owned()), content, false)
     }
 
+    /// The answer of a plain HTTP interface.
+    pub(crate) fn answered(&self, status: u16, body: &str) -> PendingResult {
+        let ok = (200..300).contains(&status);
+        let mut content = Object::new().raw("ok", if ok { "true" } else { "false" });
+        content = content.raw("status", &status.to_string());
+        if let Ok(json) = Json::parse(body.as_bytes(), usize::MAX, usize::MAX) {
+            content = content.raw("structured", json.text());
+        }
+        let content = content.string("text", body).finish();
+        PendingResult { shape: Shape::Plain, ..self.pending(("result", body.to_owned()), content, ok) }
+    }
+
+    /// Whether the result must be read before it goes to the agent.
+    pub(crate) fn is_bound(&self) -> bool {
+        !self.obligations.is_empty()
+    }
+
     fn pending(&self, outcome: (&'static str, String), content: String, ok: bool) -> PendingResult {
         PendingResult {
-            id: self.id.clone(),
+            shape: Shape::Rpc(self.id.clone()),
             outcome,
             tool: self.tool.clone(),
             args: self.args.clone(),
@@ -238,12 +293,20 @@ impl PendingResult {
             Verdict::Allow => self.met(&decision.obligations),
             Verdict::Escalate | Verdict::Deny => None,
         };
-        let Some(result) = result else { return response(&self.id, "result", &refused(decision)) };
         let (kind, _) = self.outcome;
-        if kind == "error" {
-            return response(&self.id, kind, &result);
+        match (&self.shape, result) {
+            (Shape::Plain, Some(body)) => body,
+            (Shape::Plain, None) => HttpReply::refused(decision, None).body,
+            (Shape::Rpc(id), None) => response(id, "result", &refused(decision, None)),
+            (Shape::Rpc(id), Some(error)) if kind == "error" => response(id, kind, &error),
+            (Shape::Rpc(id), Some(result)) => response(id, kind, &self.with_meta(&result)),
         }
-        response(&self.id, kind, &self.with_meta(&result))
+    }
+
+    /// The HTTP status for the agent, when it is not the server's.
+    pub fn status(&self, decision: &Decision) -> Option<u16> {
+        let refused = decision.verdict != Verdict::Allow || self.met(&decision.obligations).is_none();
+        (matches!(self.shape, Shape::Plain) && refused).then_some(403)
     }
 
     /// The outcome's text after the obligations of the call and of its result.
@@ -256,7 +319,10 @@ impl PendingResult {
         obligations.extend(more.iter().cloned());
         obligations.sort();
         obligations.dedup();
-        obligation::meet(text, &obligations)
+        match self.shape {
+            Shape::Rpc(_) => obligation::meet(text, &obligations),
+            Shape::Plain => obligation::meet_plain(text, &obligations),
+        }
     }
 
     fn with_meta(&self, result: &str) -> String {

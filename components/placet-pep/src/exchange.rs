@@ -2,14 +2,15 @@
 
 use placet_model::Json;
 
-use crate::VERSIONS;
 use crate::call::{self, PendingCall, PendingResult, Running};
 use crate::identity::Identity;
 use crate::listing::{self, PendingList};
 use crate::message::{self, METHOD_NOT_FOUND, Message, Outcome};
+use crate::mirror::Mirror;
 use crate::permit::Permit;
 use crate::reply::{Reply, response};
-use crate::splice::{Object, with_member};
+use crate::splice::{Object, list, with_member};
+use crate::{SESSION_VERSIONS, VERSIONS};
 
 /// Methods of the protocol itself that are forwarded: none of them runs a tool or reads data.
 const PROTOCOL: [&str; 6] = [
@@ -20,6 +21,58 @@ const PROTOCOL: [&str; 6] = [
     "notifications/progress",
     "notifications/roots/list_changed",
 ];
+
+/// The same of the version without sessions. A subscription brings notifications and nothing else.
+const STATELESS_PROTOCOL: [&str; 5] =
+    ["ping", "server/discover", "subscriptions/listen", "notifications/cancelled", "notifications/progress"];
+
+/// Where, when and in whose name a message is posted.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// Who calls.
+    pub identity: &'a Identity,
+    /// The session, when the transport knows one.
+    pub session: Option<&'a str>,
+    /// Without a session: whether the trace that `_meta` names is one.
+    pub traced: bool,
+    /// RFC 3339.
+    pub now: &'a str,
+    /// Largest message, in bytes.
+    pub max_bytes: usize,
+    /// What policies call the server: its tool `find` is `server.find` to them.
+    pub server: Option<&'a str>,
+    /// What the headers say of the message.
+    pub mirror: &'a Mirror,
+}
+
+impl Scene<'_> {
+    /// What policies call a tool of the server.
+    pub(crate) fn tool(&self, name: &str) -> String {
+        match self.server {
+            Some(server) => format!("{server}.{name}"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The session of a message with these parameters.
+    pub(crate) fn session_of(&self, params: Option<Json<'_>>) -> Option<String> {
+        if let Some(session) = self.session {
+            return Some(session.to_owned());
+        }
+        let meta = params.filter(|_| self.traced)?.get("_meta")?;
+        let trace = trace_id(&meta.get("traceparent")?.as_str()?)?.to_owned();
+        Some(self.identity.session_id(&trace))
+    }
+}
+
+/// The trace id of a W3C `traceparent`.
+pub(crate) fn trace_id(traceparent: &str) -> Option<&str> {
+    let mut parts = traceparent.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
+    let valid = version.len() == 2 && hex(version) && trace.len() == 32 && hex(trace);
+    (valid && trace.bytes().any(|b| b != b'0')).then_some(trace)
+}
 
 /// What to do with a posted message.
 #[derive(Debug)]
@@ -39,6 +92,11 @@ pub enum Forwarded {
     Nothing,
     /// The start of a session.
     Initialize {
+        /// JSON text.
+        id: String,
+    },
+    /// The question what the server can do (without sessions).
+    Discover {
         /// JSON text.
         id: String,
     },
@@ -66,9 +124,9 @@ pub enum Answered {
     Drop(&'static str),
 }
 
-/// Says what to do with the body that a client posted in a session at a time (RFC 3339).
-pub fn open(body: &[u8], identity: &Identity, session: Option<&str>, now: &str, max_bytes: usize) -> Step {
-    let message = match message::read(body, max_bytes) {
+/// Says what to do with the body that a client posted.
+pub fn open(body: &[u8], scene: &Scene<'_>) -> Step {
+    let message = match message::read(body, scene.max_bytes) {
         Ok(message) => message,
         Err(malformed) => {
             let id = malformed.id.map(Json::text);
@@ -77,31 +135,55 @@ pub fn open(body: &[u8], identity: &Identity, session: Option<&str>, now: &str, 
     };
     let (id, method, params) = match message {
         Message::Request { id, method, params } => (id, method, params),
-        Message::Response { id, outcome } => {
-            let body = match outcome {
-                Outcome::Result(result) => response(id.text(), "result", result.text()),
-                Outcome::Error(error) => response(id.text(), "error", error.text()),
-            };
-            return Step::Forward(Permit::of(body), Forwarded::Nothing);
-        }
+        Message::Response { id, outcome } => return answered(scene, id, outcome),
     };
-    let Some(id) = id else { return notification(&method, params) };
+    if let Err(reply) = scene.mirror.check(id, &method, params) {
+        return Step::Reply(reply);
+    }
+    let stateless = scene.mirror.is_stateless();
+    let Some(id) = id else { return notification(&method, params, stateless) };
     let id = id.text();
     match method.as_ref() {
-        "tools/call" => match call::open(id, params, identity, session, now) {
+        "tools/call" => match call::open(id, params, scene) {
             Ok(pending) => Step::Decide(Box::new(pending)),
             Err(reply) => Step::Reply(reply),
         },
-        "tools/list" => match listing::open(id, params, identity, session, now) {
+        "tools/list" => match listing::open(id, params, scene) {
             Ok((permit, pending)) => Step::Forward(permit, Forwarded::List(pending)),
             Err(reply) => Step::Reply(reply),
         },
-        "initialize" => initialize(id, params),
-        method if PROTOCOL.contains(&method) && !method.starts_with("notifications/") => {
+        "initialize" if !stateless => initialize(id, params),
+        "server/discover" if stateless => {
+            let permit = request(Some(id), "server/discover", params);
+            Step::Forward(permit, Forwarded::Discover { id: id.to_owned() })
+        }
+        method if is_protocol(method, stateless) && !method.starts_with("notifications/") => {
             Step::Forward(request(Some(id), method, params), Forwarded::Plain { id: id.to_owned() })
         }
-        method => Step::Reply(Reply::error(200, Some(id), METHOD_NOT_FOUND, &closed(method))),
+        // The version without sessions maps this error to the status.
+        method => {
+            let status = if stateless { 404 } else { 200 };
+            Step::Reply(Reply::error(status, Some(id), METHOD_NOT_FOUND, &closed(method)))
+        }
     }
+}
+
+/// A client answers what a server with sessions has asked it; without sessions, servers do not ask that way.
+fn answered(scene: &Scene<'_>, id: Json<'_>, outcome: Outcome<'_>) -> Step {
+    let Mirror { method, name, params, .. } = scene.mirror;
+    if scene.mirror.is_stateless() || method.is_some() || name.is_some() || !params.is_empty() {
+        let message = "this is no request, and no response is expected";
+        return Step::Reply(Reply::error(400, None, message::INVALID_REQUEST, message));
+    }
+    let body = match outcome {
+        Outcome::Result(result) => response(id.text(), "result", result.text()),
+        Outcome::Error(error) => response(id.text(), "error", error.text()),
+    };
+    Step::Forward(Permit::of(body), Forwarded::Nothing)
+}
+
+fn is_protocol(method: &str, stateless: bool) -> bool {
+    if stateless { STATELESS_PROTOCOL.contains(&method) } else { PROTOCOL.contains(&method) }
 }
 
 fn closed(method: &str) -> String {
@@ -110,8 +192,8 @@ fn closed(method: &str) -> String {
     )
 }
 
-fn notification(method: &str, params: Option<Json<'_>>) -> Step {
-    if PROTOCOL.contains(&method) && method.starts_with("notifications/") {
+fn notification(method: &str, params: Option<Json<'_>>, stateless: bool) -> Step {
+    if is_protocol(method, stateless) && method.starts_with("notifications/") {
         return Step::Forward(request(None, method, params), Forwarded::Nothing);
     }
     Step::Reply(Reply::error(400, None, METHOD_NOT_FOUND, &closed(method)))
@@ -137,7 +219,8 @@ fn initialize(id: &str, params: Option<Json<'_>>) -> Step {
         let message = "`initialize` needs a `protocolVersion`";
         return Step::Reply(Reply::error(400, Some(id), message::INVALID_PARAMS, message));
     };
-    let asked = VERSIONS.iter().find(|known| **known == version).unwrap_or(&VERSIONS[0]);
+    let newest = SESSION_VERSIONS.first().copied().unwrap_or_default();
+    let asked = SESSION_VERSIONS.iter().find(|known| **known == version).copied().unwrap_or(newest);
     let params = with_member(params, "protocolVersion", &format!("\"{asked}\""));
     let body = Object::new().string("jsonrpc", "2.0").raw("id", id).string("method", "initialize");
     let permit = Permit::of(body.raw("params", &params).finish());
@@ -154,7 +237,7 @@ impl Forwarded {
     fn id(&self) -> Option<&str> {
         match self {
             Forwarded::Nothing => None,
-            Forwarded::Initialize { id } | Forwarded::Plain { id } => Some(id),
+            Forwarded::Initialize { id } | Forwarded::Discover { id } | Forwarded::Plain { id } => Some(id),
             Forwarded::List(list) => Some(list.id()),
             Forwarded::Call(running) => Some(running.id()),
         }
@@ -191,6 +274,7 @@ impl Forwarded {
             },
             Forwarded::Call(running) => Answered::Decide(Box::new(running.returned(result))),
             Forwarded::Initialize { .. } => initialized(expected, result),
+            Forwarded::Discover { .. } => Answered::Pass(response(expected, "result", &discovered(result))),
             _ => Answered::Pass(response(expected, "result", result.text())),
         }
     }
@@ -209,18 +293,34 @@ fn same_id(id: Json<'_>, expected: &str) -> bool {
 /// Hides capabilities that are not open, and refuses versions that are not spoken.
 fn initialized(id: &str, result: Json<'_>) -> Answered {
     let version = result.get("protocolVersion").and_then(Json::as_str).unwrap_or_default();
-    if !VERSIONS.contains(&version.as_ref()) {
+    if !SESSION_VERSIONS.contains(&version.as_ref()) {
         let message = format!(
             "the server speaks protocol version `{version}`, and the gateway {}",
-            VERSIONS.join(", ")
+            SESSION_VERSIONS.join(", ")
         );
         return Answered::Pass(Reply::error(200, Some(id), message::INVALID_REQUEST, &message).body);
     }
+    Answered::Pass(response(id, "result", &with_member(result, "capabilities", &open_capabilities(result))))
+}
+
+/// The same of a server without sessions; versions that are not spoken are left out.
+fn discovered(result: Json<'_>) -> String {
+    let text = with_member(result, "capabilities", &open_capabilities(result));
+    let Some(versions) = result.get("supportedVersions") else { return text };
+    let spoken = |version: &Json<'_>| version.as_str().is_some_and(|of| VERSIONS.contains(&of.as_ref()));
+    let versions = list(versions.elements().filter(spoken).map(Json::text));
+    match Json::parse(text.as_bytes(), usize::MAX, usize::MAX) {
+        Ok(json) => with_member(json, "supportedVersions", &versions),
+        Err(_) => text,
+    }
+}
+
+fn open_capabilities(result: Json<'_>) -> String {
     let mut open = Object::new();
     for name in ["tools", "logging"] {
         if let Some(of) = result.get("capabilities").and_then(|all| all.get(name)) {
             open = open.raw(name, of.text());
         }
     }
-    Answered::Pass(response(id, "result", &with_member(result, "capabilities", &open.finish())))
+    open.finish()
 }

@@ -1,9 +1,11 @@
 //! Who calls: a fixed identity, and the calls made in its name.
 
-use placet_model::Stage;
 use placet_model::json::write_string;
+use placet_model::{Json, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::splice::Object;
 
 /// The agent that the gateway stands before, and for whom it acts: the identity fields of a call, by the names that
 /// `semantics.md` gives them.
@@ -63,6 +65,53 @@ pub(crate) struct Proposed<'a> {
 }
 
 impl Identity {
+    /// Nobody: for requests that say themselves whose call they are about.
+    pub(crate) fn nobody() -> Identity {
+        let agent = Principal { id: String::new(), roles: Vec::new(), scopes: Vec::new(), attrs: Map::new() };
+        Identity {
+            tenant: String::new(),
+            agent,
+            user: None,
+            chain: Vec::new(),
+            project: None,
+            env: None,
+            session: None,
+        }
+    }
+
+    /// A session's id that no other agent or user can have: theirs, and what the transport calls the session. One that
+    /// the identity fixes counts as it stands.
+    pub fn session_id(&self, transport: &str) -> String {
+        let mut id = String::new();
+        let user = self.user.as_ref().map_or("", |user| user.id.as_str());
+        for part in [self.agent.id.as_str(), user] {
+            id.push_str(&part.replace('%', "%25").replace('/', "%2F"));
+            id.push('/');
+        }
+        id.push_str(transport);
+        id
+    }
+
+    /// What an approval of a call is bound to: canonical JSON (RFC 8785) of tenant, agent, user, tool, args, session
+    /// and policy digest. The tool's name carries its server.
+    pub(crate) fn subject(&self, tool: &str, args: &str, session: Option<&str>, policy: &str) -> String {
+        let text = |value: &str| {
+            let mut text = String::new();
+            write_string(&mut text, value);
+            text
+        };
+        let mut object = Object::new().string("agent", &self.agent.id).raw("args", args);
+        object = object.string("policy", policy);
+        object = object.raw("session", &session.map_or("null".to_owned(), text));
+        object = object.string("tenant", &self.tenant).string("tool", tool);
+        object = object.raw("user", &self.user.as_ref().map_or("null".to_owned(), |user| text(&user.id)));
+        let (written, mut canonical) = (object.finish(), String::new());
+        if let Ok(json) = Json::parse(written.as_bytes(), usize::MAX, usize::MAX) {
+            json.write_canonical(&mut canonical);
+        }
+        canonical
+    }
+
     /// The call as the JSON text that decision points read.
     pub(crate) fn call(&self, of: &Proposed<'_>) -> String {
         // An object always serialises, and never to an empty one: two fields are required.

@@ -5,7 +5,7 @@
 //! whose obligations can be met, for the protocol's own messages out of a short list. Answers of the server come back
 //! through [`Forwarded`], so that catalogues are filtered and results decided before the agent sees them.
 //!
-//! Everything is MCP 2025-11-25 over JSON-RPC 2.0. What is forwarded is written anew from the parts that were
+//! Messages are those of MCP 2026-07-28, 2025-11-25 and 2025-06-18. What is forwarded is written anew from the parts that were
 //! understood, so that no reader behind the gateway can find another call in it.
 #![cfg_attr(
     not(test),
@@ -14,20 +14,26 @@
 
 mod call;
 mod exchange;
+pub mod http;
 mod identity;
 mod listing;
 mod message;
+mod mirror;
 mod obligation;
 mod permit;
 mod reply;
 mod splice;
 
 pub use call::{Decided, PendingCall, PendingResult, Running};
-pub use exchange::{Answered, Forwarded, Step, open};
+pub use exchange::{Answered, Forwarded, Scene, Step, open};
 pub use identity::{Identity, Principal};
 pub use listing::PendingList;
+pub use mirror::{Mirror, STATELESS};
 pub use permit::Permit;
-pub use reply::{META, Reply};
+pub use reply::{APPROVAL, META, Reply};
 
 /// Protocol versions that this enforcement point speaks, newest first.
-pub const VERSIONS: [&str; 2] = ["2025-11-25", "2025-06-18"];
+pub const VERSIONS: [&str; 3] = [STATELESS, "2025-11-25", "2025-06-18"];
+
+/// Those of them that have sessions and are agreed on by `initialize`, newest first.
+pub const SESSION_VERSIONS: [&str; 2] = ["2025-11-25", "2025-06-18"];

@@ -2,8 +2,8 @@
 
 use placet_model::{Json, Kind, Stage};
 
-use crate::exchange::request;
-use crate::identity::{Identity, Proposed};
+use crate::exchange::{Scene, request};
+use crate::identity::Proposed;
 use crate::message::INVALID_PARAMS;
 use crate::permit::Permit;
 use crate::reply::{Reply, response};
@@ -14,14 +14,13 @@ use crate::splice::{list, with_member};
 pub struct PendingList {
     id: String,
     call: String,
+    server: Option<String>,
 }
 
 pub(crate) fn open(
     id: &str,
     params: Option<Json<'_>>,
-    identity: &Identity,
-    session: Option<&str>,
-    now: &str,
+    scene: &Scene<'_>,
 ) -> Result<(Permit, PendingList), Reply> {
     let known = ["cursor", "_meta"];
     if let Some((name, _)) =
@@ -30,8 +29,12 @@ pub(crate) fn open(
         let message = format!("`tools/list` has no parameter `{name}`");
         return Err(Reply::error(400, Some(id), INVALID_PARAMS, &message));
     }
+    let Scene { identity, now, server, .. } = *scene;
+    let session = scene.session_of(params);
+    let session = session.as_deref();
     let of = Proposed { stage: Stage::List, tool: "*", args: "{}", content: None, session, now };
-    let pending = PendingList { id: id.to_owned(), call: identity.call(&of) };
+    let pending =
+        PendingList { id: id.to_owned(), call: identity.call(&of), server: server.map(str::to_owned) };
     Ok((request(Some(id), "tools/list", params), pending))
 }
 
@@ -52,25 +55,35 @@ impl PendingList {
         tools.elements().all(named).then(|| result.text().to_owned())
     }
 
-    /// The names in a result that [`crate::Answered::Filter`] carries.
+    /// What policies call the tools of a result that [`crate::Answered::Filter`] carries, in its order.
     pub fn names(&self, result: &str) -> Vec<String> {
-        let names = tools(result).into_iter().map(|(name, _)| name);
-        names.collect()
+        tools(result).into_iter().map(|(name, _)| self.policy_name(&name)).collect()
     }
 
-    /// The response with the visible tools: for each, by its name, whether it is shown and what is to be said about it.
+    fn policy_name(&self, name: &str) -> String {
+        match &self.server {
+            Some(server) => format!("{server}.{name}"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The response with the visible tools: for each, by the name that policies have for it, whether it is shown and
+    /// what is to be said about it. A catalogue that was made for one principal is nobody else's to reuse.
     pub fn filtered(&self, result: &str, show: impl Fn(&str) -> Option<Option<String>>) -> String {
         let mut shown = Vec::new();
         for (name, tool) in tools(result) {
-            match show(&name) {
+            match show(&self.policy_name(&name)) {
                 None => {}
                 Some(None) => shown.push(tool.to_owned()),
                 Some(Some(guidance)) => shown.push(guided(tool, &guidance)),
             }
         }
         let text = list(shown.iter().map(String::as_str));
-        let result =
-            parsed(result).map_or_else(|| "{}".to_owned(), |result| with_member(result, "tools", &text));
+        let Some(json) = parsed(result) else { return response(&self.id, "result", "{}") };
+        let mut result = with_member(json, "tools", &text);
+        if json.get("cacheScope").is_some() {
+            result = parsed(&result).map_or(String::new(), |of| with_member(of, "cacheScope", "\"private\""));
+        }
         response(&self.id, "result", &result)
     }
 }

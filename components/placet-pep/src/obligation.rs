@@ -32,6 +32,16 @@ pub fn meet(result: &str, obligations: &[Obligation]) -> Option<String> {
     Some(result.to_string())
 }
 
+/// A JSON text after its obligations; `None` when one cannot be met on it.
+pub fn meet_plain(text: &str, obligations: &[Obligation]) -> Option<String> {
+    if obligations.is_empty() {
+        return Some(text.to_owned());
+    }
+    let mut json: Value = serde_json::from_str(text).ok()?;
+    apply_all(&mut json, obligations);
+    Some(json.to_string())
+}
+
 fn apply_all(json: &mut Value, obligations: &[Obligation]) {
     for obligation in obligations {
         match obligation {

@@ -6,6 +6,10 @@ use crate::splice::Object;
 
 /// The key under which a decision stands in a result's `_meta`.
 pub const META: &str = "dev.placet/decision";
+/// The key under which an escalated call's reference for those who approve stands.
+pub const APPROVAL: &str = "dev.placet/approval";
+/// The JSON-RPC error code of a call that policy refuses.
+pub const REFUSED: i32 = -32_001;
 
 /// An answer that does not come from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +28,22 @@ impl Reply {
     }
 
     /// A tool result that says why the call was not made.
-    pub(crate) fn refusal(id: &str, decision: &Decision) -> Reply {
-        Reply { status: 200, body: response(id, "result", &refused(decision)) }
+    pub(crate) fn refusal(id: &str, decision: &Decision, reference: Option<&str>) -> Reply {
+        Reply { status: 200, body: response(id, "result", &refused(decision, reference)) }
     }
+}
+
+/// The error that says why a call was not made.
+pub(crate) fn refusal_error(id: &str, decision: &Decision, reference: Option<&str>) -> String {
+    let mut data = Object::new().raw(META, &json(decision));
+    if let Some(reference) = reference {
+        data = data.string(APPROVAL, reference);
+    }
+    let error = Object::new()
+        .raw("code", &REFUSED.to_string())
+        .string("message", &words(decision))
+        .raw("data", &data.finish());
+    response(id, "error", &error.finish())
 }
 
 /// A response with this id and outcome, both JSON texts.
@@ -35,17 +52,22 @@ pub(crate) fn response(id: &str, outcome: &str, value: &str) -> String {
 }
 
 /// A result with `isError`, the reason in words, and the decision in `_meta`.
-pub(crate) fn refused(decision: &Decision) -> String {
+pub(crate) fn refused(decision: &Decision, reference: Option<&str>) -> String {
+    let text = Object::new().string("type", "text").string("text", &words(decision)).finish();
+    let mut meta = Object::new().raw(META, &json(decision));
+    if let (Verdict::Escalate, Some(reference)) = (decision.verdict, reference) {
+        meta = meta.string(APPROVAL, reference);
+    }
+    let result = Object::new().raw("content", &format!("[{text}]")).raw("isError", "true");
+    result.raw("_meta", &meta.finish()).finish()
+}
+
+fn words(decision: &Decision) -> String {
     let words = match decision.verdict {
         Verdict::Escalate => "Not done, needs approval by a person",
         Verdict::Allow | Verdict::Deny => "Not done, denied by policy",
     };
-    let text = Object::new()
-        .string("type", "text")
-        .string("text", &format!("{words}: {}", decision.reason))
-        .finish();
-    let meta = Object::new().raw(META, &json(decision)).finish();
-    Object::new().raw("content", &format!("[{text}]")).raw("isError", "true").raw("_meta", &meta).finish()
+    format!("{words}: {}", decision.reason)
 }
 
 /// The decision as JSON.

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http_body_util::{BodyExt as _, Limited};
-use placet_pep::{Decided, Forwarded, Permit, Reply, Step, VERSIONS, open};
+use placet_pep::{Decided, Forwarded, Mirror, Permit, Reply, SESSION_VERSIONS, Scene, Step, open};
 
 use super::Gateway;
 use super::enforce::now;
@@ -84,7 +84,16 @@ async fn exchange(
     let named = session.as_ref().map(|(id, _)| id.as_str());
     let id = settings.identity.session.as_deref().or(named);
     let exchange = exchange_id();
-    let (permit, forwarded) = match open(body, &settings.identity, id, &now(), settings.max_request) {
+    let scene = Scene {
+        identity: &settings.identity,
+        session: id,
+        traced: false,
+        now: &now(),
+        max_bytes: settings.max_request,
+        server: None,
+        mirror: &Mirror { version: version.as_ref().and_then(said), ..Mirror::default() },
+    };
+    let (permit, forwarded) = match open(body, &scene) {
         Step::Reply(Reply { status, body }) => {
             tracing::warn!(exchange, status, body, "refused");
             return reply(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), body);
@@ -153,6 +162,10 @@ async fn forward(
     answer
 }
 
+fn said(version: &HeaderValue) -> Option<String> {
+    version.to_str().ok().map(str::to_owned)
+}
+
 /// No answer of the server that could be used.
 fn failed(gateway: &Gateway, forwarded: &Forwarded, exchange: &str, why: &str) -> Response {
     if let Forwarded::Call(running) = forwarded {
@@ -177,9 +190,9 @@ fn admitted(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>>
         }
     }
     if let Some(version) = headers.get(VERSION)
-        && !version.to_str().is_ok_and(|version| VERSIONS.contains(&version))
+        && !version.to_str().is_ok_and(|version| SESSION_VERSIONS.contains(&version))
     {
-        let why = format!("this gateway speaks protocol versions {}", VERSIONS.join(", "));
+        let why = format!("this gateway speaks protocol versions {}", SESSION_VERSIONS.join(", "));
         return Err(Box::new(json_error(StatusCode::BAD_REQUEST, &why)));
     }
     Ok(())

@@ -1,0 +1,390 @@
+//! The first look at a request: whether it is guarded, and whether its body may be read.
+
+use super::api::Call;
+use super::config::{Config, ConfigError, HttpApi, McpEndpoint, Refusals, Route, SessionSource};
+use super::path::{Template, is_clear, lax, split, template};
+use super::proposal::{Outgoing, Proposal};
+use super::who::identify;
+use super::{Head, HttpReply, Peer};
+use crate::exchange::{Scene, Step, open, trace_id};
+use crate::identity::Identity;
+use crate::mirror::{Mirror, decoded};
+use crate::{STATELESS, VERSIONS};
+
+/// What is guarded, ready to be asked.
+#[derive(Debug)]
+pub struct Guard {
+    config: Config,
+    /// The routes of each interface.
+    routes: Vec<Vec<Template>>,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+pub enum Admitted {
+    /// It is not guarded: it passes untouched and unread.
+    Pass,
+    /// Answer this; nothing reaches the server.
+    Refuse(HttpReply),
+    /// Read its whole body first.
+    Guarded(Box<Exchange>),
+}
+
+/// A guarded request whose body is to be read.
+#[derive(Debug)]
+pub struct Exchange {
+    kind: Kind,
+    identity: Identity,
+    session: Option<String>,
+    traced: bool,
+    limit: usize,
+    response_limit: usize,
+    refusals: Refusals,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A message.
+    Mcp { server: Option<String>, mirror: Mirror },
+    /// The end of a session.
+    End,
+    /// A call of a plain interface.
+    Api(Box<Call>),
+    /// A call to decide.
+    Decide,
+}
+
+/// What to do with a guarded request whose body was read.
+#[derive(Debug)]
+pub enum Inspected {
+    /// Answer this; nothing reaches the server.
+    Refuse(HttpReply),
+    /// Have a call decided.
+    Decide(Box<Proposal>),
+    /// Send it on.
+    Forward(Box<Outgoing>),
+    /// Have this call (JSON) decided, and answer with [`super::decision_reply`].
+    Answer(Vec<u8>),
+}
+
+/// Headers that make some servers take a request for another one.
+const OTHER_TARGET: [&str; 3] = ["x-original-url", "x-rewrite-url", "x-override-url"];
+const OTHER_METHOD: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+enum Area<'g> {
+    None,
+    Ambiguous,
+    Mcp(&'g McpEndpoint),
+    Api(&'g HttpApi, &'g [Template]),
+    Decide,
+}
+
+impl Guard {
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn new(config: Config) -> Result<Guard, ConfigError> {
+        config.check()?;
+        let compile = |api: &HttpApi| api.routes.iter().map(|route| template(&route.path)).collect();
+        let routes: Result<Vec<Vec<Template>>, ConfigError> = config.http.iter().map(compile).collect();
+        Ok(Guard { routes: routes?, config })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Says what to do with a request.
+    pub fn admit(&self, head: &Head<'_>, peer: &Peer<'_>) -> Admitted {
+        let (path, query) = split(head.path);
+        let area = self.area(path);
+        let elsewhere = OTHER_TARGET.iter().flat_map(|name| head.all(name));
+        let mut elsewhere = elsewhere.map(|target| self.area(split(target).0));
+        let admitted = match area {
+            Area::None if elsewhere.all(|area| matches!(area, Area::None)) => return Admitted::Pass,
+            Area::None | Area::Ambiguous => Err(HttpReply::bad(
+                "the path could be read as a guarded one: write it without escapes, empty or dot segments, and \
+                 without headers that name another target",
+            )),
+            _ if elsewhere.next().is_some() => Err(HttpReply::bad("a header names another target")),
+            Area::Mcp(endpoint) => match self.mcp(endpoint, head, peer) {
+                Ok(None) => return Admitted::Pass,
+                Ok(Some(exchange)) => Ok(exchange),
+                Err(reply) => Err(reply),
+            },
+            Area::Api(api, templates) => self.api(api, templates, head, peer, path, query),
+            Area::Decide => self.decide(head),
+        };
+        match admitted {
+            Ok(exchange) => Admitted::Guarded(Box::new(exchange)),
+            Err(reply) => Admitted::Refuse(reply),
+        }
+    }
+
+    fn area(&self, path: &str) -> Area<'_> {
+        let config = &self.config;
+        if let Some(endpoint) = config.mcp.iter().find(|of| of.path == path) {
+            return Area::Mcp(endpoint);
+        }
+        if config.decide.as_deref() == Some(path) {
+            return Area::Decide;
+        }
+        // The longest prefix that fits.
+        let under = |path: &str| {
+            let fits = |(api, _): &(&HttpApi, &Vec<Template>)| below(path, &api.prefix);
+            config.http.iter().zip(&self.routes).filter(fits).max_by_key(|(api, _)| api.prefix.len())
+        };
+        let seen = under(path);
+        let lax = lax(path);
+        let named = config.mcp.iter().map(|of| &of.path).chain(&config.decide);
+        let looks = named.into_iter().any(|guarded| self::lax(guarded) == lax);
+        let hidden = config.http.iter().any(|api| below(&lax, &self::lax(&api.prefix)));
+        match seen {
+            Some((api, templates)) if is_clear(path) && !looks && hidden => Area::Api(api, templates),
+            None if !looks && !hidden && path.starts_with('/') => Area::None,
+            _ => Area::Ambiguous,
+        }
+    }
+
+    fn mcp(
+        &self,
+        endpoint: &McpEndpoint,
+        head: &Head<'_>,
+        peer: &Peer<'_>,
+    ) -> Result<Option<Exchange>, HttpReply> {
+        origin(head, &self.config.origins)?;
+        if head.method == "OPTIONS" {
+            return Ok(None);
+        }
+        no_tricks(head)?;
+        let allowed = || HttpReply::problem(405, "method-not-allowed", "this endpoint takes POST and DELETE");
+        if !matches!(head.method, "POST" | "DELETE") {
+            return Err(allowed().with("allow", "POST, DELETE"));
+        }
+        let mirror = mirror(head)?;
+        if head.method == "DELETE" {
+            if mirror.is_stateless() {
+                return Err(allowed().with("allow", "POST"));
+            }
+            return self.exchange(Kind::End, head, peer).map(Some);
+        }
+        self.readable(head, "application/json")?;
+        self.exchange(Kind::Mcp { server: endpoint.server.clone(), mirror }, head, peer).map(Some)
+    }
+
+    fn api(
+        &self,
+        api: &HttpApi,
+        templates: &[Template],
+        head: &Head<'_>,
+        peer: &Peer<'_>,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<Exchange, HttpReply> {
+        no_tricks(head)?;
+        let found = api.routes.iter().zip(templates).filter_map(|(of, at)| Some((of, at.matches(path)?)));
+        let mut found = found.collect::<Vec<(&Route, Vec<(String, String)>)>>();
+        if found.is_empty() {
+            return Err(HttpReply::problem(403, "no-route", "no route of this interface leads here"));
+        }
+        found.retain(|(route, _)| route.method == head.method);
+        // Of several, the one that names most of the path itself.
+        let Some((route, values)) = found.into_iter().min_by_key(|(_, values)| values.len()) else {
+            return Err(HttpReply::problem(403, "no-route", "no route of this interface takes this method"));
+        };
+        let call = Call::new(route, values, path, query, head)?;
+        if call.takes_body() && (has_body(head) || head.all("content-type").next().is_some()) {
+            self.readable(head, call.media_type())?;
+        }
+        self.exchange(Kind::Api(Box::new(call)), head, peer)
+    }
+
+    fn decide(&self, head: &Head<'_>) -> Result<Exchange, HttpReply> {
+        no_tricks(head)?;
+        if head.method != "POST" {
+            let reply = HttpReply::problem(405, "method-not-allowed", "the decision endpoint takes POST");
+            return Err(reply.with("allow", "POST"));
+        }
+        self.readable(head, "application/json")?;
+        // The call says whose it is.
+        let nobody = Identity::nobody();
+        Ok(self.exchange_of(Kind::Decide, nobody, None, false))
+    }
+
+    fn exchange(&self, kind: Kind, head: &Head<'_>, peer: &Peer<'_>) -> Result<Exchange, HttpReply> {
+        let identity = identify(&self.config.identity, head, peer)?;
+        let mut session = identity.session.clone();
+        let mut traced = false;
+        for source in &self.config.session {
+            if session.is_some() {
+                break;
+            }
+            let found = match source {
+                SessionSource::Mcp => head.one("mcp-session-id")?,
+                SessionSource::Header(name) => head.one(name)?,
+                SessionSource::Trace => {
+                    traced = true;
+                    head.one("traceparent")?.and_then(trace_id)
+                }
+            };
+            session = found.filter(|id| !id.is_empty()).map(|id| identity.session_id(id));
+        }
+        Ok(self.exchange_of(kind, identity, session, traced))
+    }
+
+    fn exchange_of(&self, kind: Kind, identity: Identity, session: Option<String>, traced: bool) -> Exchange {
+        let Config { request_limit, response_limit, refusals, .. } = self.config;
+        Exchange { kind, identity, session, traced, limit: request_limit, response_limit, refusals }
+    }
+
+    /// Whether a body may be read at all: of the right type, in UTF-8, not encoded, not too long.
+    fn readable(&self, head: &Head<'_>, media: &str) -> Result<(), HttpReply> {
+        let kind = head.one("content-type")?.unwrap_or_default();
+        let mut parts = kind.split(';').map(str::trim);
+        let right = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media));
+        let utf8 = |parameter: &str| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => false,
+        };
+        if !right || !parts.filter(|part| !part.is_empty()).all(utf8) {
+            let detail = format!("the body must be `{media}` in UTF-8, without other parameters");
+            return Err(HttpReply::problem(415, "unsupported-media-type", &detail));
+        }
+        let plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+        if !head.all("content-encoding").flat_map(|value| value.split(',')).all(plain) {
+            let detail = "the body must come without content encoding: nobody here could read it otherwise";
+            return Err(HttpReply::problem(415, "unsupported-media-type", detail));
+        }
+        match head.one("content-length")?.map(str::parse::<usize>) {
+            Some(Ok(length)) if length > self.config.request_limit => {
+                Err(too_large(self.config.request_limit))
+            }
+            Some(Err(_)) => Err(HttpReply::bad("`content-length` is not a length")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a path is the prefix or lies below it.
+fn below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix.strip_suffix('/').unwrap_or(prefix))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn too_large(limit: usize) -> HttpReply {
+    HttpReply::problem(413, "too-large", &format!("the body has more than {limit} bytes"))
+}
+
+fn has_body(head: &Head<'_>) -> bool {
+    head.all("transfer-encoding").next().is_some() || head.all("content-length").any(|length| length != "0")
+}
+
+/// What could make of the request another one, or of the connection something that is not read.
+fn no_tricks(head: &Head<'_>) -> Result<(), HttpReply> {
+    if let Some(name) = OTHER_METHOD.iter().find(|name| head.all(name).next().is_some()) {
+        return Err(HttpReply::bad(&format!("the header `{name}` names another method")));
+    }
+    let upgrades = head.all("upgrade").next().is_some()
+        || head
+            .all("connection")
+            .flat_map(|value| value.split(','))
+            .any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
+    if upgrades || head.method == "CONNECT" {
+        return Err(HttpReply::bad("the connection cannot be taken over here"));
+    }
+    Ok(())
+}
+
+/// Requests of web pages elsewhere go no further: a page must not reach a server that trusts where it listens.
+fn origin(head: &Head<'_>, known: &[String]) -> Result<(), HttpReply> {
+    let Some(origin) = head.one("origin")? else { return Ok(()) };
+    let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"]
+        .iter()
+        .any(|local| origin.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    if local || known.iter().any(|of| of == origin) {
+        return Ok(());
+    }
+    let detail = "requests of this web origin are not accepted; the operator can add it to `origins`";
+    Err(HttpReply::problem(403, "origin", detail))
+}
+
+fn mirror(head: &Head<'_>) -> Result<Mirror, HttpReply> {
+    let one = |name: &str| match head.one(name)? {
+        None => Ok(None),
+        Some(value) => match decoded(value) {
+            Some(value) => Ok(Some(value)),
+            None => Err(HttpReply::bad(&format!("the header `{name}` is not what its Base64 says it is"))),
+        },
+    };
+    let version = head.one("mcp-protocol-version")?;
+    if version.is_some_and(|version| !VERSIONS.contains(&version)) {
+        let detail = format!("this enforcement point speaks protocol versions {}", VERSIONS.join(", "));
+        return Err(HttpReply::bad(&detail));
+    }
+    let mut params: Vec<(String, String)> = Vec::new();
+    for (name, value) in head.headers {
+        let Some(rest) = name.strip_prefix("mcp-param-") else { continue };
+        let value =
+            decoded(value).ok_or_else(|| HttpReply::bad(&format!("the header `{name}` is no Base64")))?;
+        if params.iter().any(|(other, _)| other == rest) {
+            return Err(HttpReply::bad(&format!("the header `{name}` stands there more than once")));
+        }
+        params.push((rest.to_owned(), value));
+    }
+    let version = version.map(str::to_owned);
+    if version.as_deref() != Some(STATELESS) && !params.is_empty() {
+        return Err(HttpReply::bad("`Mcp-Param-*` headers are not part of this protocol version"));
+    }
+    Ok(Mirror { version, method: one("mcp-method")?, name: one("mcp-name")?, params })
+}
+
+impl Exchange {
+    /// How many bytes of body may be read; if there are more, [`Exchange::too_large`] is the answer.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The answer to a body over the limit.
+    pub fn too_large(&self) -> HttpReply {
+        too_large(self.limit)
+    }
+
+    /// Says what to do with the request, whose body is empty if it has none, at a time (RFC 3339).
+    pub fn inspect(self, body: &[u8], now: &str) -> Inspected {
+        if body.len() > self.limit {
+            return Inspected::Refuse(self.too_large());
+        }
+        let Exchange { identity, session, traced, limit, response_limit, refusals, .. } = self;
+        match self.kind {
+            Kind::Decide => Inspected::Answer(body.to_vec()),
+            Kind::End if body.is_empty() => Inspected::Forward(Box::new(Outgoing::end())),
+            Kind::End => Inspected::Refuse(HttpReply::bad("the end of a session has no body")),
+            Kind::Api(call) => match call.propose(body, identity, session, now, limit) {
+                Ok(proposal) => Inspected::Decide(Box::new(Proposal::of_api(proposal, response_limit))),
+                Err(reply) => Inspected::Refuse(reply),
+            },
+            Kind::Mcp { server, mirror } => {
+                let scene = Scene {
+                    identity: &identity,
+                    session: session.as_deref(),
+                    traced,
+                    now,
+                    max_bytes: limit,
+                    server: server.as_deref(),
+                    mirror: &mirror,
+                };
+                match open(body, &scene) {
+                    Step::Reply(reply) => Inspected::Refuse(reply.into()),
+                    Step::Decide(call) => {
+                        Inspected::Decide(Box::new(Proposal::of_mcp(*call, refusals, response_limit)))
+                    }
+                    Step::Forward(permit, forwarded) => {
+                        Inspected::Forward(Box::new(Outgoing::message(permit, forwarded, response_limit)))
+                    }
+                }
+            }
+        }
+    }
+}
