@@ -71,7 +71,7 @@ fn warnings_name_rules_that_do_nothing() {
 /// Whatever order the files are read in, the policy is the same, byte for byte.
 #[test]
 fn the_same_sources_give_the_same_bytes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/policies");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/quickstart");
     let bundle = || placet::policy::load(&folder).expect("it compiles").bundle;
     assert_eq!(bundle(), bundle());
 }

@@ -48,7 +48,7 @@ fn every_case_in_the_component() {
 
 #[test]
 fn the_quickstart_policies_pass_their_own_tests() {
-    let results = check("examples/quickstart", &component(), 20);
+    let results = check("policies/quickstart", &component(), 20);
     assert_eq!(results.coverage.uncovered, Vec::<String>::new());
 }
 

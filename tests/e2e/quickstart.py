@@ -105,7 +105,7 @@ async def said(log, words):
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="placet-e2e-"))
     try:
-        policies = shutil.copytree(QUICKSTART / "policies", folder / "policies")
+        policies = shutil.copytree(ROOT / "policies" / "quickstart", folder / "policies")
         record, decisions, log = folder / "record.jsonl", folder / "decisions.jsonl", folder / "gateway.log"
         server = [PROGRAMS / "quickstart-server", "--listen", "127.0.0.1:0", "--record", record]
         allowed = []

@@ -26,7 +26,7 @@ pub struct Args {
     check: bool,
 }
 
-const POLICIES: &str = "examples/quickstart/policies";
+const POLICIES: &str = "policies/quickstart";
 const IDENTITY: &str = "examples/quickstart/identity.json";
 
 /// Where the gateway listens, if it can.
