@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("placet-pep", &["base64", "placet-model", "serde", "serde_json"]),
     ("placet-embed", &["placet-pdp"]),
     ("placet-component", &["placet-embed", "placet-pdp", "placet-model", "wit-bindgen"]),
+    ("placet-enforcement", &["placet-pep", "placet-pdp", "placet-model", "wit-bindgen"]),
 ];
 
 /// Where each dependency is explained.

@@ -7,7 +7,7 @@ use super::{Problem, tree::Tree};
 /// How names of files end that a test compares with what a program wrote.
 const ENDINGS: &[&str] = &[".golden", ".stderr", ".stdout", ".expected"];
 
-/// Every golden stands beside the input it was made from (same name, other ending), or is named after a file in `wit/`.
+/// Every golden stands beside the input it was made from (same name, other ending), or is named after a file below `wit/`.
 pub fn check(tree: &Tree) -> Result<Vec<Problem>> {
     let is_golden = |path: &str| ENDINGS.iter().any(|ending| path.ends_with(ending));
     let mut problems = Vec::new();
@@ -17,7 +17,8 @@ pub fn check(tree: &Tree) -> Result<Vec<Problem>> {
         let is_source = |other: &String| {
             let beside =
                 other.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']));
-            (beside && !is_golden(other)) || *other == format!("wit/{name}")
+            (beside && !is_golden(other))
+                || (other.starts_with("wit/") && other.ends_with(&format!("/{name}")))
         };
         if !tree.files.iter().any(is_source) {
             let message =

@@ -15,6 +15,7 @@ const CRATES: &[&str] = &[
     "components/placet-pep",
     "components/placet-embed",
     "components/placet-component",
+    "components/placet-enforcement",
 ];
 
 /// The one crate with state: the policy that a guest carries. It is the guest's own, and so are the names of the

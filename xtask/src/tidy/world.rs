@@ -1,4 +1,4 @@
-//! The WIT world is pinned by a golden: whoever embeds the component is told of every change.
+//! The WIT worlds are pinned by goldens: whoever embeds a component is told of every change.
 
 use std::path::Path;
 
@@ -9,66 +9,100 @@ use wit_parser::Resolve;
 use super::{Problem, tree::Tree};
 use crate::workspace::Workspace;
 
-const DIRECTORY: &str = "wit";
-const SOURCE: &str = "wit/placet-policy.wit";
-const GOLDEN: &str = "tests/wit/placet-policy.wit.golden";
-
-/// The world as printed equals its golden.
-pub fn check(tree: &Tree) -> Result<Vec<Problem>> {
-    let printed = printed(tree.root())?;
-    let golden = match std::fs::read_to_string(tree.root().join(GOLDEN)) {
-        Ok(golden) => golden,
-        Err(error) => {
-            let message = format!("cannot be read ({error}): make it with `cargo xtask tidy --bless`");
-            return Ok(vec![Problem::new(GOLDEN, 0, message)]);
-        }
-    };
-    if printed == golden {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Problem::new(GOLDEN, first_difference(&golden, &printed), advice(&golden, &printed))])
+/// A package of WIT, and how it is printed.
+struct World {
+    /// The package's directory, and those of packages that it uses, which come first.
+    directories: &'static [&'static str],
+    source: &'static str,
+    golden: &'static str,
 }
 
-/// Rewrites the golden.
+const WORLDS: &[World] = &[
+    World {
+        directories: &["wit"],
+        source: "wit/placet-policy.wit",
+        golden: "tests/wit/placet-policy.wit.golden",
+    },
+    World {
+        directories: &["wit", "wit/enforcement"],
+        source: "wit/enforcement/placet-enforcement.wit",
+        golden: "tests/wit/placet-enforcement.wit.golden",
+    },
+];
+
+/// Each world as printed equals its golden.
+pub fn check(tree: &Tree) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    for world in WORLDS {
+        let printed = printed(tree.root(), world)?;
+        let golden = match std::fs::read_to_string(tree.root().join(world.golden)) {
+            Ok(golden) => golden,
+            Err(error) => {
+                let message = format!("cannot be read ({error}): make it with `cargo xtask tidy --bless`");
+                problems.push(Problem::new(world.golden, 0, message));
+                continue;
+            }
+        };
+        if printed != golden {
+            let line = first_difference(&golden, &printed);
+            problems.push(Problem::new(world.golden, line, advice(world, &golden, &printed)));
+        }
+    }
+    Ok(problems)
+}
+
+/// Rewrites the goldens.
 ///
 /// # Errors
-/// When `wit/` does not parse or the golden cannot be written.
+/// When `wit/` does not parse or a golden cannot be written.
 pub fn bless(workspace: &Workspace) -> Result<()> {
-    let printed = printed(&workspace.root)?;
-    let path = workspace.root.join(GOLDEN);
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
-    if before == printed {
-        return Ok(());
-    }
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    std::fs::write(&path, &printed).with_context(|| format!("cannot write `{GOLDEN}`"))?;
-    println!("wrote   {GOLDEN}");
-    if !before.is_empty() && version(&before) == version(&printed) {
-        println!("        its version is as before: a breaking change needs a version bump in {SOURCE}");
+    for world in WORLDS {
+        let World { source, golden, .. } = world;
+        let printed = printed(&workspace.root, world)?;
+        let path = workspace.root.join(golden);
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        if before == printed {
+            continue;
+        }
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        std::fs::write(&path, &printed).with_context(|| format!("cannot write `{golden}`"))?;
+        println!("wrote   {golden}");
+        if !before.is_empty() && version(&before) == version(&printed) {
+            println!("        its version is as before: a breaking change needs a version bump in {source}");
+        }
     }
     Ok(())
 }
 
-fn printed(root: &Path) -> Result<String> {
+fn printed(root: &Path, world: &World) -> Result<String> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(root.join(DIRECTORY)).context("`wit/` does not parse")?;
+    let mut package = None;
+    for directory in world.directories {
+        let (found, _) = resolve
+            .push_dir(root.join(directory))
+            .with_context(|| format!("`{directory}/` does not parse"))?;
+        package = Some(found);
+    }
+    let package = package.context("a world without directories: mend `WORLDS` in xtask")?;
     let mut printer = WitPrinter::default();
     printer.emit_docs(false);
-    printer.print(&resolve, package, &[]).map_err(|error| anyhow!("cannot print `wit/`: {error:#}"))?;
+    let source = world.source;
+    printer.print(&resolve, package, &[]).map_err(|error| anyhow!("cannot print `{source}`: {error:#}"))?;
     Ok(printer.output.to_string())
 }
 
-fn advice(golden: &str, printed: &str) -> String {
+fn advice(world: &World, golden: &str, printed: &str) -> String {
+    let source = world.source;
     let bless = "then `cargo xtask tidy --bless`";
     if version(golden) == version(printed) {
         format!(
-            "the world in {SOURCE} differs, yet its version is unchanged: a breaking change needs a version bump; \
+            "the world in {source} differs, yet its version is unchanged: a breaking change needs a version bump; \
              raise it (or be sure that no embedder breaks), {bless}"
         )
     } else {
-        format!("the world in {SOURCE} has a new version: tell of it in CHANGELOG.md, {bless}")
+        format!("the world in {source} has a new version: tell of it in CHANGELOG.md, {bless}")
     }
 }
 
