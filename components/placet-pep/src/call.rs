@@ -1,24 +1,30 @@
-//! `tools/call`: decided before it is forwarded, its result decided before the agent sees it.
+//! `tools/call` and other requests that run or read something: decided before they are forwarded, their results decided
+//! before the agent sees them.
 
 use placet_model::{Code, Decision, Json, Kind, Obligation, Stage, Verdict};
 
-use crate::exchange::{Forwarded, Scene};
+use crate::answer::Forwarded;
+use crate::exchange::Scene;
 use crate::http::HttpReply;
 use crate::identity::{Identity, Proposed};
 use crate::message::INVALID_PARAMS;
 use crate::obligation;
 use crate::permit::Permit;
-use crate::reply::{META, Reply, json, refused, response};
+use crate::reply::{META, Reply, json, refusal_error, refused, response};
 use crate::splice::{Object, with_member};
 
-/// A tool call that waits for its decision.
+const TOOLS_CALL: &str = "tools/call";
+
+/// A tool call, or another request, that waits for its decision.
 #[derive(Debug)]
 pub struct PendingCall {
     id: String,
     tool: String,
     args: String,
+    /// `tools/call`, or another method.
+    method: String,
     /// The parameters as they will be forwarded.
-    params: String,
+    params: Option<String>,
     identity: Identity,
     session: Option<String>,
     call: String,
@@ -62,7 +68,8 @@ pub(crate) fn open(id: &str, params: Option<Json<'_>>, scene: &Scene<'_>) -> Res
     Ok(PendingCall {
         id: id.to_owned(),
         args: args.text().to_owned(),
-        params: forwarded.finish(),
+        method: TOOLS_CALL.to_owned(),
+        params: Some(forwarded.finish()),
         identity: identity.clone(),
         session: session.map(str::to_owned),
         tool,
@@ -71,7 +78,38 @@ pub(crate) fn open(id: &str, params: Option<Json<'_>>, scene: &Scene<'_>) -> Res
     })
 }
 
+/// A request of another method: the call of `mcp:METHOD` whose arguments are the parameters.
+pub(crate) fn open_method(
+    id: &str,
+    method: &str,
+    params: Option<Json<'_>>,
+    scene: &Scene<'_>,
+) -> PendingCall {
+    let args = Object::new().members_but(params.unwrap_or(Json::EMPTY_OBJECT), "_meta").finish();
+    let Scene { identity, now, .. } = *scene;
+    let (tool, session) = (scene.tool(&format!("mcp:{method}")), scene.session_of(params));
+    let session = session.as_deref();
+    let of = Proposed { stage: Stage::Call, tool: &tool, args: &args, content: None, session, now };
+    let call = identity.call(&of);
+    PendingCall {
+        id: id.to_owned(),
+        method: method.to_owned(),
+        params: params.map(|params| params.text().to_owned()),
+        identity: identity.clone(),
+        session: session.map(str::to_owned),
+        args,
+        tool,
+        call,
+        reference: None,
+    }
+}
+
 impl PendingCall {
+    /// Whether it is a tool that is called: then a refusal can be a tool's result.
+    pub(crate) fn is_tool_call(&self) -> bool {
+        self.method == TOOLS_CALL
+    }
+
     /// The call to have decided, as JSON.
     pub fn call(&self) -> &[u8] {
         self.call.as_bytes()
@@ -110,13 +148,23 @@ impl PendingCall {
 
     /// A permit out of an `allow` that can be enforced, a refusal out of anything else.
     pub fn decided(self, decision: &Decision) -> Decided {
+        let reference = self.reference.as_deref();
         if decision.verdict != Verdict::Allow || unmet(&decision.obligations).is_some() {
-            return Decided::Refuse(Reply::refusal(&self.id, decision, self.reference.as_deref()));
+            return Decided::Refuse(match self.is_tool_call() {
+                true => Reply::refusal(&self.id, decision, reference),
+                false => Reply { status: 200, body: refusal_error(&self.id, decision, reference) },
+            });
         }
-        let body = Object::new().string("jsonrpc", "2.0").raw("id", &self.id).string("method", "tools/call");
-        let permit = Permit::of(body.raw("params", &self.params).finish());
+        let mut body =
+            Object::new().string("jsonrpc", "2.0").raw("id", &self.id).string("method", &self.method);
+        if let Some(params) = &self.params {
+            body = body.raw("params", params);
+        }
         let running = Running {
-            id: self.id,
+            shape: match self.is_tool_call() {
+                true => Shape::Tool(self.id),
+                false => Shape::Method(self.id),
+            },
             tool: self.tool,
             args: self.args,
             identity: self.identity,
@@ -124,7 +172,7 @@ impl PendingCall {
             obligations: decision.obligations.clone(),
             decision: json(decision),
         };
-        Decided::Forward(permit, Forwarded::Call(Box::new(running)))
+        Decided::Forward(Permit::of(body.finish()), Forwarded::Call(Box::new(running)))
     }
 }
 
@@ -148,8 +196,7 @@ pub(crate) fn enforceable(decision: Decision) -> Decision {
 /// A tool call that the server was given.
 #[derive(Debug)]
 pub struct Running {
-    /// JSON text; of no meaning for plain HTTP.
-    pub(crate) id: String,
+    pub(crate) shape: Shape,
     pub(crate) tool: String,
     pub(crate) args: String,
     pub(crate) identity: Identity,
@@ -158,11 +205,13 @@ pub struct Running {
     pub(crate) decision: String,
 }
 
-/// What a result came in.
-#[derive(Debug)]
+/// What a result comes in.
+#[derive(Clone, Debug)]
 pub(crate) enum Shape {
-    /// The response to a request of this id (JSON text).
-    Rpc(String),
+    /// The result of a tool, in the response to a request of this id (JSON text).
+    Tool(String),
+    /// The result of another method, likewise.
+    Method(String),
     /// The body of an HTTP response.
     Plain,
 }
@@ -185,8 +234,12 @@ pub struct PendingResult {
 }
 
 impl Running {
+    /// The request's id, a JSON text.
     pub(crate) fn id(&self) -> &str {
-        &self.id
+        match &self.shape {
+            Shape::Tool(id) | Shape::Method(id) => id,
+            Shape::Plain => "null",
+        }
     }
 
     /// The tool.
@@ -201,15 +254,14 @@ impl Running {
         if waits {
             content = content.raw("input_required", "true");
         }
-        if let Some(structured) = result.get("structuredContent") {
+        let structured = match self.shape {
+            Shape::Tool(_) => result.get("structuredContent"),
+            Shape::Method(_) | Shape::Plain => Some(result),
+        };
+        if let Some(structured) = structured {
             content = content.raw("structured", structured.text());
         }
-        let blocks = result.get("content").filter(|blocks| blocks.kind() == Kind::Array);
-        let text: Vec<String> = blocks
-            .into_iter()
-            .flat_map(Json::elements)
-            .filter_map(|block| block.get("text").and_then(Json::as_str).map(|text| text.into_owned()))
-            .collect();
+        let text = texts(result);
         self.pending(
             ("result", result.text().to_owned()),
             content.string("text", &text.join("\n")).finish(),
@@ -232,7 +284,7 @@ impl Running {
             content = content.raw("structured", json.text());
         }
         let content = content.string("text", body).finish();
-        PendingResult { shape: Shape::Plain, ..self.pending(("result", body.to_owned()), content, ok) }
+        self.pending(("result", body.to_owned()), content, ok)
     }
 
     /// Whether the result must be read before it goes to the agent.
@@ -242,7 +294,7 @@ impl Running {
 
     fn pending(&self, outcome: (&'static str, String), content: String, ok: bool) -> PendingResult {
         PendingResult {
-            shape: Shape::Rpc(self.id.clone()),
+            shape: self.shape.clone(),
             outcome,
             tool: self.tool.clone(),
             args: self.args.clone(),
@@ -254,6 +306,17 @@ impl Running {
             ok,
         }
     }
+}
+
+/// The texts of a result: of a tool's content, a resource's contents, a prompt's messages.
+fn texts(result: Json<'_>) -> Vec<String> {
+    let lists = ["content", "contents", "messages"].into_iter().filter_map(|name| result.get(name));
+    let blocks = lists.filter(|blocks| blocks.kind() == Kind::Array).flat_map(Json::elements);
+    let text = |block: Json<'_>| {
+        let block = block.get("content").filter(|content| content.kind() == Kind::Object).unwrap_or(block);
+        block.get("text").and_then(Json::as_str).map(|text| text.into_owned())
+    };
+    blocks.filter_map(text).collect()
 }
 
 impl PendingResult {
@@ -297,9 +360,14 @@ impl PendingResult {
         match (&self.shape, result) {
             (Shape::Plain, Some(body)) => body,
             (Shape::Plain, None) => HttpReply::refused(decision, None).body,
-            (Shape::Rpc(id), None) => response(id, "result", &refused(decision, None)),
-            (Shape::Rpc(id), Some(error)) if kind == "error" => response(id, kind, &error),
-            (Shape::Rpc(id), Some(result)) => response(id, kind, &self.with_meta(&result)),
+            (Shape::Tool(id), None) => response(id, "result", &refused(decision, None)),
+            (Shape::Method(id), None) => refusal_error(id, decision, None),
+            (Shape::Tool(id) | Shape::Method(id), Some(error)) if kind == "error" => {
+                response(id, kind, &error)
+            }
+            (Shape::Tool(id) | Shape::Method(id), Some(result)) => {
+                response(id, kind, &self.with_meta(&result))
+            }
         }
     }
 
@@ -320,8 +388,8 @@ impl PendingResult {
         obligations.sort();
         obligations.dedup();
         match self.shape {
-            Shape::Rpc(_) => obligation::meet(text, &obligations),
-            Shape::Plain => obligation::meet_plain(text, &obligations),
+            Shape::Tool(_) => obligation::meet(text, &obligations),
+            Shape::Method(_) | Shape::Plain => obligation::meet_plain(text, &obligations),
         }
     }
 

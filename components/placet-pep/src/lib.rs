@@ -12,6 +12,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod answer;
 mod call;
 mod exchange;
 pub mod http;
@@ -24,10 +25,11 @@ mod permit;
 mod reply;
 mod splice;
 
+pub use answer::{Answered, Forwarded};
 pub use call::{Decided, PendingCall, PendingResult, Running};
-pub use exchange::{Answered, Forwarded, Scene, Step, open};
+pub use exchange::{Scene, Step, open};
 pub use identity::{Identity, Principal};
-pub use listing::PendingList;
+pub use listing::{Asked, Filter};
 pub use mirror::{Mirror, STATELESS};
 pub use permit::Permit;
 pub use reply::{APPROVAL, META, Reply};

@@ -1,4 +1,5 @@
-//! `tools/list`: the server's catalogue without the tools that can never be allowed.
+//! Answers that name what there is: a catalogue without the tools that can never be allowed, and what a server can do
+//! without what its asker never may.
 
 use placet_model::{Json, Kind, Stage};
 
@@ -7,21 +8,43 @@ use crate::identity::Proposed;
 use crate::message::INVALID_PARAMS;
 use crate::permit::Permit;
 use crate::reply::{Reply, response};
-use crate::splice::{list, with_member};
+use crate::splice::{Object, list, with_member};
 
-/// A catalogue that was asked for.
+/// A request whose answer depends on who asks.
 #[derive(Clone, Debug)]
-pub struct PendingList {
+pub struct Asked {
     id: String,
     call: String,
     server: Option<String>,
 }
 
-pub(crate) fn open(
-    id: &str,
-    params: Option<Json<'_>>,
-    scene: &Scene<'_>,
-) -> Result<(Permit, PendingList), Reply> {
+/// An answer that names things, of which those that can never be allowed are to be left out.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    asked: Asked,
+    of: Of,
+    /// JSON text.
+    result: String,
+}
+
+/// What an answer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Tools,
+    Capabilities,
+}
+
+/// Capabilities that are only of use to those who may make such a call.
+const CAPABILITIES: [(&str, &str); 3] = [
+    ("resources", "mcp:resources/read"),
+    ("prompts", "mcp:prompts/get"),
+    ("completions", "mcp:completion/complete"),
+];
+
+/// Capabilities that are open to everybody: what they bring is decided one by one.
+const OPEN: [&str; 2] = ["tools", "logging"];
+
+pub(crate) fn open(id: &str, params: Option<Json<'_>>, scene: &Scene<'_>) -> Result<(Permit, Asked), Reply> {
     let known = ["cursor", "_meta"];
     if let Some((name, _)) =
         params.into_iter().flat_map(Json::members).find(|(n, _)| !known.contains(&n.as_ref()))
@@ -29,35 +52,33 @@ pub(crate) fn open(
         let message = format!("`tools/list` has no parameter `{name}`");
         return Err(Reply::error(400, Some(id), INVALID_PARAMS, &message));
     }
-    let Scene { identity, now, server, .. } = *scene;
-    let session = scene.session_of(params);
-    let session = session.as_deref();
-    let of = Proposed { stage: Stage::List, tool: "*", args: "{}", content: None, session, now };
-    let pending =
-        PendingList { id: id.to_owned(), call: identity.call(&of), server: server.map(str::to_owned) };
-    Ok((request(Some(id), "tools/list", params), pending))
+    Ok((request(Some(id), "tools/list", params), Asked::new(id, params, scene)))
 }
 
-impl PendingList {
+impl Asked {
+    pub(crate) fn new(id: &str, params: Option<Json<'_>>, scene: &Scene<'_>) -> Asked {
+        let Scene { identity, now, server, .. } = *scene;
+        let session = scene.session_of(params);
+        let session = session.as_deref();
+        let of = Proposed { stage: Stage::List, tool: "*", args: "{}", content: None, session, now };
+        Asked { id: id.to_owned(), call: identity.call(&of), server: server.map(str::to_owned) }
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// The call, as JSON, whose principal the catalogue is for.
-    pub fn call(&self) -> &[u8] {
-        self.call.as_bytes()
-    }
-
-    /// The result's text, when it is a catalogue.
-    pub(crate) fn read(&self, result: Json<'_>) -> Option<String> {
+    /// A tool catalogue, if the result is one.
+    pub(crate) fn tools(&self, result: Json<'_>) -> Option<Filter> {
         let tools = result.get("tools").filter(|tools| tools.kind() == Kind::Array)?;
         let named = |tool: Json<'_>| tool.get("name").and_then(Json::as_str).is_some();
-        tools.elements().all(named).then(|| result.text().to_owned())
+        let filter = || Filter { asked: self.clone(), of: Of::Tools, result: result.text().to_owned() };
+        tools.elements().all(named).then(filter)
     }
 
-    /// What policies call the tools of a result that [`crate::Answered::Filter`] carries, in its order.
-    pub fn names(&self, result: &str) -> Vec<String> {
-        tools(result).into_iter().map(|(name, _)| self.policy_name(&name)).collect()
+    /// What a server says that it can do; a JSON text.
+    pub(crate) fn capabilities(&self, result: &str) -> Filter {
+        Filter { asked: self.clone(), of: Of::Capabilities, result: result.to_owned() }
     }
 
     fn policy_name(&self, name: &str) -> String {
@@ -66,25 +87,58 @@ impl PendingList {
             None => name.to_owned(),
         }
     }
+}
 
-    /// The response with the visible tools: for each, by the name that policies have for it, whether it is shown and
-    /// what is to be said about it. A catalogue that was made for one principal is nobody else's to reuse.
-    pub fn filtered(&self, result: &str, show: impl Fn(&str) -> Option<Option<String>>) -> String {
+impl Filter {
+    /// The call, as JSON, that says who asks.
+    pub fn call(&self) -> &[u8] {
+        self.asked.call.as_bytes()
+    }
+
+    /// The names to ask about, as policies have them.
+    pub fn names(&self) -> Vec<String> {
+        match self.of {
+            Of::Tools => {
+                tools(&self.result).into_iter().map(|(name, _)| self.asked.policy_name(&name)).collect()
+            }
+            Of::Capabilities => CAPABILITIES.iter().map(|(_, tool)| self.asked.policy_name(tool)).collect(),
+        }
+    }
+
+    /// The response for the agent, given for each name whether it is shown and what is to be said about it. An answer
+    /// that was made for one principal is nobody else's to reuse.
+    pub fn filtered(&self, show: impl Fn(&str) -> Option<Option<String>>) -> String {
+        let Some(json) = parsed(&self.result) else { return response(&self.asked.id, "result", "{}") };
+        let mut result = match self.of {
+            Of::Tools => with_member(json, "tools", &self.shown_tools(show)),
+            Of::Capabilities => with_member(json, "capabilities", &self.shown_capabilities(json, show)),
+        };
+        if json.get("cacheScope").is_some() {
+            result = parsed(&result).map_or(String::new(), |of| with_member(of, "cacheScope", "\"private\""));
+        }
+        response(&self.asked.id, "result", &result)
+    }
+
+    fn shown_tools(&self, show: impl Fn(&str) -> Option<Option<String>>) -> String {
         let mut shown = Vec::new();
-        for (name, tool) in tools(result) {
-            match show(&self.policy_name(&name)) {
+        for (name, tool) in tools(&self.result) {
+            match show(&self.asked.policy_name(&name)) {
                 None => {}
                 Some(None) => shown.push(tool.to_owned()),
                 Some(Some(guidance)) => shown.push(guided(tool, &guidance)),
             }
         }
-        let text = list(shown.iter().map(String::as_str));
-        let Some(json) = parsed(result) else { return response(&self.id, "result", "{}") };
-        let mut result = with_member(json, "tools", &text);
-        if json.get("cacheScope").is_some() {
-            result = parsed(&result).map_or(String::new(), |of| with_member(of, "cacheScope", "\"private\""));
-        }
-        response(&self.id, "result", &result)
+        list(shown.iter().map(String::as_str))
+    }
+
+    fn shown_capabilities(&self, result: Json<'_>, show: impl Fn(&str) -> Option<Option<String>>) -> String {
+        let offered = |name: &str| result.get("capabilities").and_then(|all| all.get(name));
+        let decided = CAPABILITIES.iter().filter(|(_, tool)| show(&self.asked.policy_name(tool)).is_some());
+        let names = OPEN.into_iter().chain(decided.map(|(name, _)| *name));
+        names
+            .filter_map(|name| Some((name, offered(name)?)))
+            .fold(Object::new(), |object, (name, of)| object.raw(name, of.text()))
+            .finish()
     }
 }
 

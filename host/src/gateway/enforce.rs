@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use placet_model::{Code, Decision};
-use placet_pep::{Decided, PendingCall, PendingList, PendingResult};
+use placet_pep::{Decided, Filter, PendingCall, PendingResult};
 
 use super::Gateway;
 use crate::audit::{Outcome, Record};
@@ -70,14 +70,14 @@ impl Gateway {
     }
 
     /// Leaves out the tools that can never be allowed to whom the catalogue is for.
-    pub async fn filter(self: &Arc<Self>, pending: PendingList, result: String) -> String {
+    pub async fn filter(self: &Arc<Self>, filter: Filter) -> String {
         let gateway = self.clone();
         run(move || {
-            let names = pending.names(&result);
-            let shown = gateway.service.list_tools(pending.call(), &names);
+            let names = filter.names();
+            let shown = gateway.service.list_tools(filter.call(), &names);
             let visible = shown.iter().filter(|tool| tool.visible).count();
             tracing::info!(offered = names.len(), visible, "tools listed");
-            pending.filtered(&result, |name| {
+            filter.filtered(|name| {
                 let found = shown.iter().find(|tool| tool.tool == name)?;
                 found.visible.then(|| found.guidance.clone())
             })

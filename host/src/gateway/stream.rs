@@ -21,10 +21,7 @@ async fn answer(
     match forwarded.answer(message, gateway.settings.max_response) {
         Answered::Pass(body) => Some(body),
         Answered::Decide(pending) => Some(gateway.decide_result(*pending, exchange).await),
-        Answered::Filter(result) => match forwarded {
-            Forwarded::List(pending) => Some(gateway.filter(pending.clone(), result).await),
-            _ => None,
-        },
+        Answered::Filter(filter) => Some(gateway.filter(*filter).await),
         Answered::Drop(why) => {
             tracing::warn!(exchange, why, "a message of the server was dropped");
             None

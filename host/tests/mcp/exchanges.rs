@@ -204,15 +204,15 @@ async fn bad_messages_stop_at_the_gateway() {
             &[],
             r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b"}}"#.to_owned(),
             200,
-            "-32601",
+            "-32001",
         ),
         (
             &[],
             r#"{"jsonrpc":"2.0","id":1,"method":"TOOLS/CALL","params":{"name":"drop"}}"#.to_owned(),
-            200,
+            400,
             "-32601",
         ),
-        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#.to_owned(), 200, "-32601"),
+        (&[], r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#.to_owned(), 400, "-32601"),
         (
             &[],
             r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"json"}}"#.to_owned(),

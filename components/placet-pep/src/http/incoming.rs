@@ -2,8 +2,8 @@
 
 use super::HttpReply;
 use super::events::Events;
+use crate::answer::{Answered, Forwarded};
 use crate::call::Running;
-use crate::exchange::{Answered, Forwarded};
 
 /// What an answer means.
 #[derive(Debug)]
@@ -50,14 +50,6 @@ impl Incoming {
 
     pub(super) fn api(running: Running, read: bool, limit: usize) -> Incoming {
         Incoming { kind: Kind::Api(Box::new(running), read), limit, status: 0 }
-    }
-
-    /// The message that was forwarded, when it is one: who a catalogue is for.
-    pub fn forwarded(&self) -> Option<&Forwarded> {
-        match &self.kind {
-            Kind::Mcp(forwarded) => Some(forwarded),
-            Kind::Untouched | Kind::Api(..) => None,
-        }
     }
 
     /// The tool that was called, when one was: what to record when its outcome is unknown.

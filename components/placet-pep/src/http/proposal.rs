@@ -6,8 +6,8 @@ use super::HttpReply;
 use super::api::ApiCall;
 use super::config::Refusals;
 use super::incoming::Incoming;
-use crate::call::{Decided, PendingCall, Running, enforceable, unmet};
-use crate::exchange::Forwarded;
+use crate::answer::Forwarded;
+use crate::call::{Decided, PendingCall, Running, Shape, enforceable, unmet};
 use crate::identity::Identity;
 use crate::permit::Permit;
 use crate::reply::{json, refusal_error};
@@ -134,7 +134,7 @@ impl ApiCall {
             return Err(HttpReply::refused(decision, reference));
         }
         let running = Running {
-            id: "null".to_owned(),
+            shape: Shape::Plain,
             tool: self.tool,
             args: self.args,
             identity: self.identity,

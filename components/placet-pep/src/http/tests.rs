@@ -220,7 +220,7 @@ fn messages_without_sessions() {
     check(
         "mcp-method: resources/read\nmcp-name: a",
         &body("resources/read", r#","uri":"a""#),
-        "body refused 404",
+        r#"mcp:resources/read {"uri":"a"}"#,
     );
     check("", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "body refused 400");
     assert_eq!(outcome("DELETE", "/mcp", HEAD, ""), "refused 405");
@@ -535,4 +535,62 @@ fn sessions() {
     assert_eq!(session(&format!("mcp-session-id: s\ntraceparent: {trace}"), ""), Some("bot//s".to_owned()));
     assert_eq!(session("traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01", ""), None);
     assert_eq!(session("traceparent: nonsense", ""), None);
+}
+
+/// Every request that is not the protocol's own is a call for policies to decide.
+#[test]
+fn other_methods() {
+    let check =
+        |body: &str, expected: &str| assert_eq!(outcome("POST", "/mcp", JSON, body), expected, "{body}");
+    let request = |method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+    };
+    check(&request("resources/list", "{}"), "mcp:resources/list {}");
+    check(&request("prompts/get", r#"{"name":"p","_meta":{"a":1}}"#), r#"mcp:prompts/get {"name":"p"}"#);
+    check(&request("tasks/cancel", r#"{"taskId":"1"}"#), r#"mcp:tasks/cancel {"taskId":"1"}"#);
+    check(&request("vendor/run", "{}"), "mcp:vendor/run {}");
+    for method in
+        ["Tools/Call", "tools/call ", " tools/list", "tools/c\u{0131}ll", "", "PING", "logging/setlevel"]
+    {
+        check(&request(method, r#"{"name":"t"}"#), "body refused 400");
+    }
+    check(&request("server/discover", "{}"), "body refused 200");
+    check(&request("notifications/initialized", "{}"), "body refused 400");
+    check(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#, "body refused 400");
+    check(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"t"}}"#, "body refused 400");
+
+    let read = request("resources/read", r#"{"uri":"file:///a"}"#);
+    let out = forwarded("POST", "/mcp", JSON, &read);
+    assert_eq!(out.permit.expect("a body").into_body(), read);
+    let result = br#"{"jsonrpc":"2.0","id":1,"result":{"contents":[{"uri":"file:///a","text":"secret"}]}}"#;
+    let Answered::Decide(pending) = out.incoming.whole(result) else { panic!("a result to decide") };
+    let seen: serde_json::Value = serde_json::from_str(&pending.call(NOW)).expect("a call");
+    assert_eq!((&seen["stage"], &seen["content"]["text"]), (&"result".into(), &"secret".into()));
+    let denied = Decision::deny(Code::Denied, "No.", "p");
+    let answer = pending.decided(&denied);
+    assert!(answer.contains(r#""code":-32001"#) && !answer.contains("secret"), "{answer}");
+    let mut redacting = allowed();
+    redacting.obligations =
+        vec![placet_model::Obligation::Redact { fields: vec!["contents.*.text".to_owned()] }];
+    let Answered::Decide(pending) = out.incoming.whole(result) else { panic!("a result to decide") };
+    assert!(!pending.decided(&redacting).contains("secret"));
+}
+
+#[test]
+fn capabilities_are_shown_to_those_who_may_use_them() {
+    let initialize =
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    let out = forwarded("POST", "/mcp", JSON, initialize);
+    let answer = br#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":
+        {"tools":{},"logging":{},"resources":{"subscribe":true},"prompts":{},"tasks":{}}}}"#;
+    let Answered::Filter(filter) = out.incoming.whole(answer) else { panic!("to be filtered") };
+    assert_eq!(filter.names(), ["mcp:resources/read", "mcp:prompts/get", "mcp:completion/complete"]);
+    let shown = filter.filtered(|name| (name == "mcp:prompts/get").then_some(None));
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(
+        shown["result"]["capabilities"],
+        serde_json::json!({"tools": {}, "logging": {}, "prompts": {}})
+    );
+    let other = String::from_utf8_lossy(answer).replace("2025-11-25", "2024-11-05");
+    assert!(matches!(out.incoming.whole(other.as_bytes()), Answered::Pass(body) if body.contains("error")));
 }
