@@ -42,6 +42,8 @@ pub const GROUPS: &[Group] = &[
                 "placet",
                 "-p",
                 "quickstart-server",
+                "-p",
+                "placet-conformance",
                 "--lib",
                 "--bins",
             ]),
@@ -99,7 +101,18 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "conformance",
         about: "one table of cases, every target",
-        steps: &[Work::Host("conformance")],
+        steps: &[Work::Cargo(&[
+            "test",
+            "--release",
+            "-p",
+            "placet",
+            "-p",
+            "quickstart-server",
+            "-p",
+            "placet-conformance",
+            "--test",
+            "suite",
+        ])],
     },
     Group { name: "mcp", about: "the gateway, exchange by exchange", steps: &[Work::Host("mcp")] },
     Group {
@@ -123,7 +136,10 @@ pub fn names() -> PossibleValuesParser {
 /// Whether a group runs the integration test of a package.
 pub fn runs_target(package: &str, test: &str) -> bool {
     let runs = |work: &Work| match work {
-        Work::Cargo(args) => args.windows(2).any(|pair| pair == ["-p", package]) && args.contains(&"--tests"),
+        Work::Cargo(args) => {
+            let has = |pair: [&str; 2]| args.windows(2).any(|it| it == pair);
+            has(["-p", package]) && (args.contains(&"--tests") || has(["--test", test]))
+        }
         Work::Host(name) => package == "placet" && *name == test,
         Work::Xtask(_) | Work::EndToEnd(_) => false,
     };
@@ -138,7 +154,8 @@ mod tests {
     fn targets() {
         for (package, test, expected) in [
             ("placet", "compile", true),
-            ("placet", "conformance", true),
+            ("placet-conformance", "suite", true),
+            ("placet-conformance", "nothing-runs-this", false),
             ("placet", "nothing-runs-this", false),
             ("placet-engine", "whatever", true),
             ("placet-model", "whatever", false),
