@@ -16,7 +16,7 @@ use placet_conformance::table::Suite;
 use placet_conformance::target::{Command, Engine, Target};
 
 /// Fewer cases are a mistake.
-const LEAST: usize = 1_179;
+const LEAST: usize = 1_230;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
