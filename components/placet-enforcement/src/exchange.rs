@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use placet_model::Decision;
 use placet_pep::http::{self, HttpReply, Incoming, Inspected, Outgoing, Plan, decision_reply};
-use placet_pep::{Answered, Forwarded, PendingResult};
+use placet_pep::{Answered, PendingResult};
 
 use crate::bindings::placet::policy::decisions::Visibility;
 use crate::wit::{self, Reply};
@@ -72,7 +72,7 @@ impl Exchange {
 
     /// A whole answer.
     fn whole(&self, incoming: &Incoming, body: &[u8], now: &str) -> Result<Became, HttpReply> {
-        let became = self.became(incoming, incoming.whole(body), now);
+        let became = self.became(incoming.whole(body), now);
         became.map_err(|why| incoming.failed(why))
     }
 
@@ -82,29 +82,26 @@ impl Exchange {
         let mut written = String::new();
         for event in events {
             let Some(data) = &event.data else { continue };
-            if let Ok(became) = self.became(incoming, incoming.whole(data.as_bytes()), now) {
+            if let Ok(became) = self.became(incoming.whole(data.as_bytes()), now) {
                 written.push_str(&event.write(&became.body));
             }
         }
         Ok(Became { body: written, status: None })
     }
 
-    fn became(&self, incoming: &Incoming, answered: Answered, now: &str) -> Result<Became, &'static str> {
+    fn became(&self, answered: Answered, now: &str) -> Result<Became, &'static str> {
         match answered {
             Answered::Pass(body) => Ok(Became { body, status: None }),
             Answered::Drop(why) => Err(why),
             Answered::Decide(result) => Ok(self.result(*result, now)),
-            Answered::Filter(catalogue) => match incoming.forwarded() {
-                Some(Forwarded::List(list)) => {
-                    let shown = deciding::list_tools(list.call(), &list.names(&catalogue));
-                    let show = |name: &str| {
-                        let found = shown.iter().find(|of| of.tool == name && of.visible);
-                        found.map(|Visibility { guidance, .. }| guidance.clone())
-                    };
-                    Ok(Became { body: list.filtered(&catalogue, show), status: None })
-                }
-                _ => Err("nobody asked for a catalogue"),
-            },
+            Answered::Filter(filter) => {
+                let shown = deciding::list_tools(filter.call(), &filter.names());
+                let show = |name: &str| {
+                    let found = shown.iter().find(|of| of.tool == name && of.visible);
+                    found.map(|Visibility { guidance, .. }| guidance.clone())
+                };
+                Ok(Became { body: filter.filtered(show), status: None })
+            }
         }
     }
 
