@@ -63,7 +63,7 @@ pub const GROUPS: &[Group] = &[
                 "placet-embed",
                 "-p",
                 "placet-pep",
-                "--lib",
+                "--tests",
             ]),
             Work::Cargo(&["test", "--release", "-p", "xtask"]),
             Work::Cargo(&[

@@ -47,7 +47,9 @@ impl Call {
         query: Option<&str>,
         head: &Head<'_>,
     ) -> Result<Call, HttpReply> {
-        let mut call = Call { route: route.clone(), args: Vec::new(), target: path.to_owned() };
+        // Some servers read a plus in a path as they do in a query.
+        let target = path.replace('+', "%2B");
+        let mut call = Call { route: route.clone(), args: Vec::new(), target };
         for (name, value) in values {
             call.add_text(name, &value)?;
         }
