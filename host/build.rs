@@ -1,20 +1,32 @@
-//! Builds the policy component and leaves it where `include_bytes!` finds it.
+//! Builds the guests and leaves them where `include_bytes!` finds them: their core modules for `placet build`, and the
+//! policy component for the host's own decisions.
 //!
-//! `PLACET_COMPONENT_WASM=FILE` takes a ready component instead, for builds without a WebAssembly target.
+//! `PLACET_GUESTS=DIR` takes ready core modules instead, for builds without a WebAssembly target.
 
 #[path = "build/guest.rs"]
 mod guest;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use guest::Guest;
+
 fn main() {
-    println!("cargo::rerun-if-env-changed=PLACET_COMPONENT_WASM");
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above the host");
-    let component = match std::env::var_os("PLACET_COMPONENT_WASM") {
-        Some(file) => {
-            println!("cargo::rerun-if-changed={}", Path::new(&file).display());
-            std::fs::read(&file).map_err(|e| format!("cannot read `{}`: {e}", Path::new(&file).display()))
+    if let Err(error) = run() {
+        for line in error.lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    println!("cargo::rerun-if-env-changed={}", guest::READY);
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the host has no workspace around it")?;
+    let guests = match std::env::var_os(guest::READY) {
+        Some(dir) => {
+            println!("cargo::rerun-if-changed={}", Path::new(&dir).display());
+            guest::read(Path::new(&dir))?
         }
         None => {
             for source in guest::SOURCES {
@@ -22,17 +34,26 @@ fn main() {
             }
             // OUT_DIR is <target>/<profile>/build/<package>/out. A directory of its own: cargo locks those it uses.
             let target = out.ancestors().nth(4).unwrap_or(&out);
-            guest::build(root, &target.join("guest"))
+            guest::build(root, &target.join("guest"))?
         }
     };
-    match component
-        .and_then(|c| std::fs::write(out.join("policy.component.wasm"), c).map_err(|e| e.to_string()))
-    {
-        Ok(()) => {}
-        Err(error) => {
-            for line in error.lines() {
-                println!("cargo::error={line}");
-            }
+    let mut list = String::from("&[");
+    for (guest, core) in guests {
+        let Guest { kind, component, .. } = guest;
+        write(&out.join(guest.file()), &core)?;
+        let item = format!(
+            "Guest {{ kind: {kind:?}, component: {component:?}, core: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{}\")) }}, ",
+            guest.file()
+        );
+        list.write_str(&item).map_err(|e| e.to_string())?;
+        if kind == "component" {
+            write(&out.join("policy.component.wasm"), &guest::encode(&guest, &core)?)?;
         }
     }
+    list.push(']');
+    write(&out.join("guests.rs"), list.as_bytes())
+}
+
+fn write(path: &Path, contents: &[u8]) -> Result<(), String> {
+    std::fs::write(path, contents).map_err(|e| format!("cannot write `{}`: {e}", path.display()))
 }

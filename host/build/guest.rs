@@ -1,58 +1,114 @@
-//! How the policy component is built: shared by `host/build.rs` and `cargo xtask wasm`, so that both make the same.
+//! How the guests are built: shared by `host/build.rs` and `cargo xtask wasm`, so that both make the same.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use wit_component::ComponentEncoder;
 
-/// What the component is made of, from the workspace's root.
-pub const SOURCES: &[&str] = &[
-    "Cargo.toml",
-    "wit/placet-policy.wit",
-    "components/placet-model",
-    "components/placet-cel",
-    "components/placet-engine",
-    "components/placet-bundle",
-    "components/placet-pdp",
-    "components/placet-embed",
-    "components/placet-component",
-];
+/// A program that runs inside a gateway.
+#[derive(Clone, Copy)]
+pub struct Guest {
+    /// Its package.
+    pub package: &'static str,
+    /// What it is called, and the middle of the names of what `placet build` makes of it.
+    pub kind: &'static str,
+    /// Whether gateways take it as a component; otherwise as a core module.
+    pub component: bool,
+}
+
+/// Every guest.
+pub const GUESTS: &[Guest] =
+    &[Guest { package: "placet-component", kind: "component", component: true }];
+
+/// What the guests are made of, from the workspace's root.
+pub const SOURCES: &[&str] = &["Cargo.toml", "Cargo.lock", "wit", "components"];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Builds the guest and makes a component of it.
+/// Where all guests are built, for who has them ready.
+pub const READY: &str = "PLACET_GUESTS";
+
+impl Guest {
+    /// What cargo calls its core module.
+    pub fn file(&self) -> String {
+        format!("{}.wasm", self.package.replace('-', "_"))
+    }
+}
+
+/// Builds every guest, all at once, and gives their core modules.
 ///
 /// # Errors
 /// What went wrong and what to do about it, in words.
-pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<u8>, String> {
-    let module = compile(root, target_dir)?;
-    let bytes = std::fs::read(&module).map_err(|e| format!("cannot read `{}`: {e}", module.display()))?;
-    encode(&bytes).map_err(|e| format!("cannot make a component of `{}`: {e:#}", module.display()))
+pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<(Guest, Vec<u8>)>, String> {
+    read(&compile(root, target_dir)?)
+}
+
+/// Reads the core modules that a directory holds.
+///
+/// # Errors
+/// Which of them cannot be read, and why.
+pub fn read(dir: &Path) -> Result<Vec<(Guest, Vec<u8>)>, String> {
+    let read = |guest: &Guest| {
+        let path = dir.join(guest.file());
+        let bytes = std::fs::read(&path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))?;
+        Ok((*guest, bytes))
+    };
+    GUESTS.iter().map(read).collect()
 }
 
 /// A component from a core module that carries its world.
-fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
-    ComponentEncoder::default().module(module)?.validate(true).encode()
+///
+/// # Errors
+/// Why it is not one.
+pub fn encode(guest: &Guest, module: &[u8]) -> Result<Vec<u8>, String> {
+    let encoded = ComponentEncoder::default().module(module).and_then(|it| it.validate(true).encode());
+    encoded.map_err(|e| format!("cannot make a component of `{}`: {e:#}", guest.file()))
 }
 
+/// Has cargo build them; where it leaves them.
 fn compile(root: &Path, target_dir: &Path) -> Result<PathBuf, String> {
-    let std = standard_library()?;
+    let sysroot = sysroot()?;
+    let std = standard_library(&sysroot)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--package", "placet-component", "--profile", "guest"]);
+    cargo.current_dir(root).args(["build", "--profile", "guest"]);
+    for guest in GUESTS {
+        cargo.args(["--package", guest.package]);
+    }
     cargo.args(["--target", TARGET, "--target-dir"]).arg(target_dir);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_of_outer_build) {
             cargo.env_remove(name);
         }
     }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", without_paths(root, &sysroot));
     if std == Std::FromSource {
         cargo.args(["-Z", "build-std=std,panic_abort"]).env("RUSTC_BOOTSTRAP", "1");
     }
-    let status = cargo.status().map_err(|e| format!("cannot run cargo for the policy component: {e}"))?;
+    let status = cargo.status().map_err(|e| format!("cannot run cargo for the guests: {e}"))?;
     if !status.success() {
-        return Err("the policy component does not build: its own messages stand above".to_owned());
+        return Err("the guests do not build: cargo's own messages stand above".to_owned());
     }
-    Ok(target_dir.join(TARGET).join("guest").join("placet_component.wasm"))
+    Ok(target_dir.join(TARGET).join("guest"))
+}
+
+/// Flags with which no path of this machine gets into what gateways run.
+fn without_paths(root: &Path, sysroot: &Path) -> OsString {
+    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
+    let paths = [(Some(root), "/placet"), (cargo.as_deref(), "/cargo"), (Some(sysroot), "/rust")];
+    let mut flags = OsString::new();
+    for (path, name) in paths {
+        let Some(path) = path else { continue };
+        if !flags.is_empty() {
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(path);
+        flags.push("=");
+        flags.push(name);
+    }
+    flags
 }
 
 /// What cargo and its user say about the outer build, and what must not reach the guest's.
@@ -94,8 +150,8 @@ enum Std {
     FromSource,
 }
 
-fn standard_library() -> Result<Std, String> {
-    let lib = sysroot()?.join("lib/rustlib");
+fn standard_library(sysroot: &Path) -> Result<Std, String> {
+    let lib = sysroot.join("lib/rustlib");
     let installed = || lib.join(TARGET).join("lib").is_dir();
     if installed() {
         return Ok(Std::Installed);
@@ -108,9 +164,9 @@ fn standard_library() -> Result<Std, String> {
         return Ok(Std::FromSource);
     }
     Err(format!(
-        "the Rust target `{TARGET}` is not installed, and the policy component needs it\n\
+        "the Rust target `{TARGET}` is not installed, and the guests need it\n\
          install it with `rustup target add {TARGET}`, or with your system's packages (Debian: `rust-src` or \
-         `libstd-rust-dev-wasm32`), or set PLACET_COMPONENT_WASM to a component that `cargo xtask wasm` built elsewhere"
+         `libstd-rust-dev-wasm32`), or set {READY} to a directory that `cargo xtask wasm` wrote elsewhere"
     ))
 }
 

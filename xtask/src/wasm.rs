@@ -1,55 +1,127 @@
-//! `cargo xtask wasm`: builds the policy component, checks the artifact, writes it with its SHA-256.
+//! `cargo xtask wasm`: builds the guests, checks the artifacts, writes them with their SHA-256.
 
 #[path = "../../host/build/guest.rs"]
-#[expect(dead_code, reason = "host/build.rs also asks what to watch for changes")]
+#[expect(dead_code, reason = "host/build.rs also asks what to watch for changes, and reads ready guests")]
 mod guest;
 
 use anyhow::{Context as _, Result, anyhow};
 use sha2::{Digest as _, Sha256};
-use wasmparser::{Parser, Payload};
+use wasmparser::{ExternalKind, Parser, Payload, ValType};
 
 use crate::workspace::Workspace;
+use guest::Guest;
 
-/// What the component is called where it is released.
-const NAME: &str = "placet-policy.component.wasm";
+/// The component without a policy, as it is released for hosts that load one into it.
+const RELEASED: &str = "placet-policy.component.wasm";
 
-/// A component of more bytes is no longer something that every gateway can afford.
-const LIMIT: usize = 1 << 20;
-
-/// Builds, checks and writes; what is wrong with the artifact is printed, and nothing is written then.
-///
-/// # Errors
-/// When the component does not build or cannot be written.
-pub fn run(workspace: &Workspace) -> Result<bool> {
-    // Where host/build.rs has it built, too.
-    let bytes = guest::build(&workspace.root, &workspace.target.join("guest")).map_err(|e| anyhow!(e))?;
-    let mut faults = imports(&bytes).context("the component does not parse")?;
-    if bytes.len() >= LIMIT {
-        faults.push(format!("it has {} bytes, and must have less than {LIMIT}", bytes.len()));
-    }
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("{:<32} {:>9}  sha256", "name", "bytes");
-    println!("{NAME:<32} {:>9}  {digest}", bytes.len());
-    if !faults.is_empty() {
-        for fault in faults {
-            println!("FAILED  {NAME}: {fault}");
-        }
-        return Ok(false);
-    }
-    let dir = workspace.scratch("wasm")?;
-    for (name, contents) in
-        [(NAME, bytes.as_slice()), ("SHA256SUMS", format!("{digest}  {NAME}\n").as_bytes())]
-    {
-        let path = dir.join(name);
-        std::fs::write(&path, contents).with_context(|| format!("cannot write `{}`", path.display()))?;
-    }
-    println!("no imports; written to {}", workspace.show(&dir));
-    Ok(true)
+/// What a guest may be.
+struct Terms {
+    kind: &'static str,
+    /// It is smaller: code size is what starting a gateway costs.
+    limit: usize,
+    /// What it may import, each `MODULE NAME` of a core module or `INTERFACE` of a component; `*` at the end stands for
+    /// anything.
+    imports: &'static [&'static str],
 }
 
-/// What a component imports from its host, and what the core modules inside it import.
-fn imports(bytes: &[u8]) -> Result<Vec<String>> {
+const TERMS: &[Terms] = &[
+    // Nothing from anywhere, and small enough for every gateway.
+    Terms { kind: "component", limit: 1 << 20, imports: &[] },
+    // The proxy-wasm ABI, and no WASI.
+    Terms { kind: "filter", limit: 1536 << 10, imports: &["env proxy_*"] },
+    // What `wasmtime serve` and Spin give every HTTP component, and Spin's own two interfaces.
+    Terms {
+        kind: "edge",
+        limit: 2 << 20,
+        imports: &["wasi:http/*", "wasi:clocks/*", "wasi:cli/*", "wasi:random/*", "spin:*", "fermyon:spin/*"],
+    },
+];
+
+/// Something that is released, or checked before it is.
+struct Artifact {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+/// Builds, checks and writes; what is wrong with an artifact is printed, and nothing is written then.
+///
+/// # Errors
+/// When a guest does not build or cannot be written.
+pub fn run(workspace: &Workspace) -> Result<bool> {
+    // Where host/build.rs has them built, too.
+    let guests = guest::build(&workspace.root, &workspace.target.join("guest")).map_err(|e| anyhow!(e))?;
+    let mut artifacts = Vec::new();
+    let mut faults = Vec::new();
+    println!("{:<32} {:>9} {:>9}  sha256", "name", "bytes", "limit");
+    for (guest, core) in guests {
+        let terms = TERMS.iter().find(|terms| terms.kind == guest.kind);
+        let terms = terms.with_context(|| format!("`{}` has no row in `TERMS` of xtask", guest.package))?;
+        let name = if guest.kind == "component" { RELEASED.to_owned() } else { guest.file() };
+        let finished = if guest.component {
+            guest::encode(&guest, &core).map_err(|e| anyhow!(e))?
+        } else {
+            core.clone()
+        };
+        println!("{name:<32} {:>9} {:>9}  {}", finished.len(), terms.limit, sha256(&finished));
+        let found = check(&guest, terms, &finished).with_context(|| format!("`{name}` does not parse"))?;
+        faults.extend(found.into_iter().map(|fault| format!("{name}: {fault}")));
+        if guest.component && guest.kind == "component" {
+            artifacts.push(Artifact { name, bytes: finished });
+        }
+        artifacts.push(Artifact { name: guest.file(), bytes: core });
+    }
+    for fault in &faults {
+        println!("FAILED  {fault}");
+    }
+    if faults.is_empty() {
+        write(workspace, artifacts)?;
+    }
+    Ok(faults.is_empty())
+}
+
+/// Writes the artifacts and their checksums; the directory serves as `PLACET_GUESTS`.
+fn write(workspace: &Workspace, mut artifacts: Vec<Artifact>) -> Result<()> {
+    let sums = artifacts.iter().map(|of| format!("{}  {}\n", sha256(&of.bytes), of.name)).collect::<String>();
+    artifacts.push(Artifact { name: "SHA256SUMS".to_owned(), bytes: sums.into_bytes() });
+    let dir = workspace.scratch("wasm")?;
+    for Artifact { name, bytes } in &artifacts {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    println!("only the imports they may have; written to {}", workspace.show(&dir));
+    Ok(())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is wrong with an artifact.
+fn check(guest: &Guest, terms: &Terms, bytes: &[u8]) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    if bytes.len() >= terms.limit {
+        faults.push(format!("it has {} bytes, and must have less than {}", bytes.len(), terms.limit));
+    }
+    let imports = if guest.component { component_imports(bytes)? } else { module_imports(bytes)? };
+    for import in imports {
+        let allowed = terms.imports.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => import.starts_with(prefix),
+            None => import == *pattern,
+        });
+        if !allowed {
+            faults.push(format!("it imports `{import}`, which not every gateway has"));
+        }
+    }
+    if !guest.component {
+        faults.extend(vectors(bytes)?);
+    }
+    Ok(faults)
+}
+
+/// What a component imports from its host, and, where nothing inside it provides for that, its core modules.
+fn component_imports(bytes: &[u8]) -> Result<Vec<String>> {
     let mut found = Vec::new();
+    let mut inner = Vec::new();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload? {
@@ -58,17 +130,59 @@ fn imports(bytes: &[u8]) -> Result<Vec<String>> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    found.push(format!("its core module imports `{}` from `{}`", import.name, import.module));
+                    inner.push(format!("{} {}", import.module, import.name));
                 }
             }
             // Components inside it import from each other; only the outermost imports from the host.
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    found.push(format!("it imports `{}`", import?.name.name));
+                    found.push(import?.name.name.to_owned());
                 }
             }
             _ => {}
         }
     }
+    // A component that imports nothing has nothing to give to its modules.
+    Ok(if found.is_empty() { inner } else { found })
+}
+
+/// What a core module imports.
+fn module_imports(bytes: &[u8]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        if let Payload::ImportSection(section) = payload? {
+            for import in section.into_imports() {
+                let import = import?;
+                found.push(format!("{} {}", import.module, import.name));
+            }
+        }
+    }
     Ok(found)
+}
+
+/// Exports with 128-bit vectors, and tags: Envoy's runtime aborts the process when it meets one.
+fn vectors(bytes: &[u8]) -> Result<Vec<String>> {
+    let mut validator = wasmparser::Validator::new();
+    let types = validator.validate_all(bytes)?;
+    let types = types.as_ref();
+    let mut faults = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        let Payload::ExportSection(exports) = payload? else { continue };
+        for export in exports {
+            let export = export?;
+            let vector = match export.kind {
+                ExternalKind::Func | ExternalKind::FuncExact => {
+                    let function = types[types.core_function_at(export.index)].unwrap_func();
+                    function.params().iter().chain(function.results()).any(|value| *value == ValType::V128)
+                }
+                ExternalKind::Global => types.global_at(export.index).content_type == ValType::V128,
+                ExternalKind::Tag => true,
+                ExternalKind::Memory | ExternalKind::Table => false,
+            };
+            if vector {
+                faults.push(format!("its export `{}` has a type that Envoy does not survive", export.name));
+            }
+        }
+    }
+    Ok(faults)
 }

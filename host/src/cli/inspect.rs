@@ -1,53 +1,76 @@
-//! `placet inspect`: what a bundle is and holds.
+//! `placet inspect`: what a bundle or a policy binary is and holds, and whether that is true.
 
 use std::path::PathBuf;
 
-use placet_bundle::{BundleError, FORMAT, Opened, open};
+use placet_bundle::{FORMAT, Opened, open};
 use serde_json::{Value, json};
 
 use super::policy::{TrustArgs, read_bytes};
 use super::{Exit, Format, Output};
+use crate::artifact::{Proof, Stamp, Verified, is_artifact, verify};
 
-/// Show what a policy bundle is and holds: versions, digest, signature, layers, tenants, counts
+/// Show what a bundle or a policy binary is and holds: versions, digest, signature, layers, tenants, counts
+///
+/// A binary is made again from the bundle in it and compared, so that its code and the policy inside are known to be
+/// what it says. With `--verify-key` it must be possible to prove that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The bundle
+    /// The bundle, or a `.wasm` file that `placet build` wrote
     file: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
 }
 
-/// Opens the bundle as a decision point would. A bundle that no decision point would take is exit code 1.
+/// Opens the policy as a decision point would. One that no decision point would take is exit code 1.
 pub fn run(args: &Args, out: &Output) -> Exit {
     let (trust, bytes) = match args.trust.read().and_then(|trust| Ok((trust, read_bytes(&args.file)?))) {
         Ok(read) => read,
         Err(error) => return out.fail(Exit::Usage, error),
     };
-    match open(&bytes, &trust) {
-        Ok(opened) => {
-            let trusted = !trust.keys.is_empty();
-            match out.format {
-                Format::Json => println!("{}", describe(&opened, bytes.len(), trusted)),
-                Format::Text => print(&opened, bytes.len(), trusted),
-            }
-            Exit::Done
+    let (opened, binary) = if is_artifact(&bytes) {
+        match verify(&bytes, &trust) {
+            Ok(Verified { stamp, bundle, proof }) => (bundle, Some((stamp, proof))),
+            Err(error) => return refuse(out, &error),
         }
-        Err(error) => refuse(out, &error),
+    } else {
+        match open(&bytes, &trust) {
+            Ok(opened) => (opened, None),
+            Err(error) => return refuse(out, &error),
+        }
+    };
+    let trusted = !trust.keys.is_empty();
+    if let Some((stamp, proof)) = &binary
+        && trusted
+        && *proof != Proof::Reproduced
+    {
+        return refuse(
+            out,
+            &format_args!(
+                "it was made by another build of `placet` (version {}), so this one cannot prove what is in it: \
+                 inspect it with the `placet` that made it",
+                stamp.engine
+            ),
+        );
     }
+    match out.format {
+        Format::Json => println!("{}", describe(&opened, binary.as_ref(), bytes.len(), trusted)),
+        Format::Text => print(&opened, binary.as_ref(), bytes.len(), trusted),
+    }
+    Exit::Done
 }
 
-fn refuse(out: &Output, error: &BundleError) -> Exit {
+fn refuse(out: &Output, error: &dyn std::fmt::Display) -> Exit {
     if out.format == Format::Json {
         println!("{}", json!({ "error": error.to_string() }));
     }
     out.fail(Exit::Negative, error)
 }
 
-/// The bundle in words that are the same in text and JSON.
-fn describe(opened: &Opened, bytes: usize, trusted: bool) -> Value {
+/// The policy in words that are the same in text and JSON.
+fn describe(opened: &Opened, binary: Option<&(Stamp, Proof)>, bytes: usize, trusted: bool) -> Value {
     let set = &opened.set;
-    json!({
-        "engine": env!("CARGO_PKG_VERSION"),
+    let mut description = json!({
+        "engine": engine(binary),
         "format": FORMAT,
         "bytes": bytes,
         "policy": opened.digest,
@@ -61,7 +84,34 @@ fn describe(opened: &Opened, bytes: usize, trusted: bool) -> Value {
         "limits": set.limits.len(),
         "remember": set.remember.len(),
         "roles": set.roles.len(),
-    })
+    });
+    if let Some((stamp, proof)) = binary {
+        description["kind"] = json!(stamp.kind);
+        description["guest"] = json!(stamp.guest);
+        description["contents"] = json!(word(*proof));
+    }
+    description
+}
+
+/// The engine that decides: the binary's own, or the one that reads the bundle.
+fn engine(binary: Option<&(Stamp, Proof)>) -> &str {
+    binary.map_or(env!("CARGO_PKG_VERSION"), |(stamp, _)| &stamp.engine)
+}
+
+fn word(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Reproduced => "reproduced",
+        Proof::Described => "described",
+        Proof::Unproven => "unproven",
+    }
+}
+
+fn explain(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Reproduced => "reproduced: byte for byte what this `placet` makes of the bundle in it",
+        Proof::Described => "described: made by another build of `placet`; it says that it decides by this policy",
+        Proof::Unproven => "unproven: made by another build of `placet`, which alone can prove it",
+    }
 }
 
 fn signature(opened: &Opened, trusted: bool) -> &'static str {
@@ -81,7 +131,7 @@ fn tenants(opened: &Opened) -> Vec<&str> {
     names
 }
 
-fn print(opened: &Opened, bytes: usize, trusted: bool) {
+fn print(opened: &Opened, binary: Option<&(Stamp, Proof)>, bytes: usize, trusted: bool) {
     let set = &opened.set;
     let list = |names: &[&str], none: &str| {
         if names.is_empty() { none.to_owned() } else { names.join(", ") }
@@ -89,7 +139,11 @@ fn print(opened: &Opened, bytes: usize, trusted: bool) {
     let layers: Vec<&str> = set.layers.iter().map(String::as_str).collect();
     let files: Vec<&str> = set.files.iter().map(|file| file.name.as_str()).collect();
     println!("policy     {}", opened.digest);
-    println!("engine     {} (bundle format {FORMAT})", env!("CARGO_PKG_VERSION"));
+    if let Some((stamp, proof)) = binary {
+        println!("kind       {}", stamp.kind);
+        println!("contents   {}", explain(*proof));
+    }
+    println!("engine     {} (bundle format {FORMAT})", engine(binary));
     println!("size       {bytes} bytes");
     match &opened.signed_by {
         Some(key) => println!("signature  {} by {key}", signature(opened, trusted)),

@@ -21,6 +21,14 @@ pub(super) struct Fault {
     pub detail: String,
 }
 
+/// Where an instance has its policy from.
+pub(super) enum Origin {
+    /// It is loaded into the instance.
+    Bundle { bytes: Vec<u8>, trust: Trust },
+    /// It is inside the component.
+    Carried,
+}
+
 pub(super) struct Instance {
     store: Store<Guarded>,
     policy: bindings::Policy,
@@ -28,11 +36,10 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// A new instance, and what its `load` said of the bundle.
+    /// A new instance, and what it says of its policy.
     pub fn start(
         component: &Component,
-        bundle: &[u8],
-        trust: &Trust,
+        origin: &Origin,
     ) -> Result<(Instance, Result<Description, String>), Fault> {
         let guarded = Guarded { memory: component.budget.memory };
         let mut store = Store::new(&component.engine, guarded);
@@ -40,9 +47,18 @@ impl Instance {
         store.epoch_deadline_trap();
         store.set_epoch_deadline(ticks(component.budget.load));
         let policy = component.pre.instantiate(&mut store)?;
-        let keys: Vec<Vec<u8>> = trust.keys.iter().map(|key| key.to_vec()).collect();
-        let loaded =
-            policy.placet_policy_decisions().call_load(&mut store, bundle, &keys)?.map(convert::description);
+        let decisions = policy.placet_policy_decisions();
+        let loaded = match origin {
+            Origin::Bundle { bytes, trust } => {
+                let keys: Vec<Vec<u8>> = trust.keys.iter().map(|key| key.to_vec()).collect();
+                decisions.call_load(&mut store, bytes, &keys)?
+            }
+            Origin::Carried => {
+                let description = decisions.call_describe(&mut store)?;
+                if description.digest.is_empty() { Err(NO_POLICY.to_owned()) } else { Ok(description) }
+            }
+        };
+        let loaded = loaded.map(convert::description);
         let decision = ticks(component.budget.decision);
         Ok((Instance { store, policy, decision }, loaded))
     }
@@ -75,6 +91,9 @@ impl Instance {
         Ok(listed.into_iter().map(convert::visibility).collect())
     }
 }
+
+/// The component is one that `placet` runs, not one that `placet build` made.
+const NO_POLICY: &str = "the component carries no policy: load a bundle into it, or build one with `placet build`";
 
 /// However many tools there are.
 const LONGEST: Duration = Duration::from_secs(60);

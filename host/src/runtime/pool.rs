@@ -7,13 +7,12 @@ use placet_pdp::{Description, Trust, Visibility};
 
 use super::DecisionPoint;
 use super::engine::Component;
-use super::instance::{Fault, Instance};
+use super::instance::{Fault, Instance, Origin};
 
 /// A policy that the component decides by.
 pub struct ComponentPolicy {
     component: Arc<Component>,
-    bundle: Vec<u8>,
-    trust: Trust,
+    origin: Origin,
     description: Description,
     refusal: Option<String>,
     pool: Mutex<Pool>,
@@ -29,8 +28,17 @@ struct Pool {
 impl ComponentPolicy {
     /// Loads a bundle into a first instance. When that fails, every decision is a denial.
     pub fn open(component: Arc<Component>, bundle: &[u8], trust: &Trust) -> ComponentPolicy {
+        ComponentPolicy::start(component, Origin::Bundle { bytes: bundle.to_vec(), trust: trust.clone() })
+    }
+
+    /// The policy that is inside a component which `placet build` made. Without one, every decision is a denial.
+    pub fn carried(component: Arc<Component>) -> ComponentPolicy {
+        ComponentPolicy::start(component, Origin::Carried)
+    }
+
+    fn start(component: Arc<Component>, origin: Origin) -> ComponentPolicy {
         let mut pool = Pool::default();
-        let (description, refusal) = match Instance::start(&component, bundle, trust) {
+        let (description, refusal) = match Instance::start(&component, &origin) {
             Ok((instance, loaded)) => {
                 pool.idle.push(instance);
                 match loaded {
@@ -42,8 +50,7 @@ impl ComponentPolicy {
         };
         ComponentPolicy {
             component,
-            bundle: bundle.to_vec(),
-            trust: trust.clone(),
+            origin,
             description,
             refusal,
             pool: Mutex::new(pool),
@@ -56,7 +63,7 @@ impl ComponentPolicy {
         let (_place, instance) = self.check_out();
         let mut instance = match instance {
             Some(instance) => instance,
-            None => Instance::start(&self.component, &self.bundle, &self.trust)?.0,
+            None => Instance::start(&self.component, &self.origin)?.0,
         };
         let result = run(&mut instance);
         match &result {

@@ -28,7 +28,7 @@ pub enum Work {
 pub const GROUPS: &[Group] = &[
     Group { name: "tidy", about: "invariants and sizes of the sources", steps: &[Work::Xtask("tidy")] },
     Group { name: "lint", about: "format, clippy, licences", steps: &[Work::Xtask("lint")] },
-    Group { name: "wasm", about: "the component's imports and size", steps: &[Work::Xtask("wasm")] },
+    Group { name: "wasm", about: "what the guests import, and their sizes", steps: &[Work::Xtask("wasm")] },
     Group {
         name: "unit",
         about: "unit tests of every crate but the engine, and examples in the documentation",
@@ -113,6 +113,11 @@ pub const GROUPS: &[Group] = &[
             "--test",
             "suite",
         ])],
+    },
+    Group {
+        name: "build",
+        about: "policy binaries: what they decide, what proves them, how they are packed",
+        steps: &[Work::Host("build")],
     },
     Group { name: "mcp", about: "the gateway, exchange by exchange", steps: &[Work::Host("mcp")] },
     Group {
