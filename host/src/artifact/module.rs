@@ -9,10 +9,7 @@ use wasmparser::{Parser, Payload};
 ///
 /// # Errors
 /// When the bytes are not a core module.
-pub fn with_exports(
-    core: &[u8],
-    rename: impl Fn(&str) -> Option<&str>,
-) -> anyhow::Result<Vec<u8>> {
+pub fn with_exports(core: &[u8], rename: impl Fn(&str) -> Option<&str>) -> anyhow::Result<Vec<u8>> {
     let mut module = Module::new();
     for payload in Parser::new(0).parse_all(core) {
         let payload = payload.context("the module cannot be read")?;

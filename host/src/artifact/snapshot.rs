@@ -69,7 +69,10 @@ impl State {
         let memory = self.memory("memory")?;
         memory.write(&mut self.store, address as usize, bundle).context("its buffer is not in its memory")?;
         let refused = open.call(&mut self.store, (length, 0)).map_err(plain)?;
-        ensure!(refused == 0, "the guest does not open the bundle: it belongs to another version of this program");
+        ensure!(
+            refused == 0,
+            "the guest does not open the bundle: it belongs to another version of this program"
+        );
         Ok(())
     }
 

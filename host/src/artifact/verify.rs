@@ -43,7 +43,9 @@ pub enum VerifyError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The stamp is about another bundle.
-    #[error("its custom section says {what} `{said}`, and the bundle in it has `{is}`: one of them was changed")]
+    #[error(
+        "its custom section says {what} `{said}`, and the bundle in it has `{is}`: one of them was changed"
+    )]
     Contradiction {
         /// What is said of the bundle.
         what: &'static str,
@@ -58,7 +60,9 @@ pub enum VerifyError {
     )]
     Changed,
     /// Another policy is inside than the stamp says.
-    #[error("it decides by the policy `{0}`, and its custom section says another: it was changed after it was built")]
+    #[error(
+        "it decides by the policy `{0}`, and its custom section says another: it was changed after it was built"
+    )]
     OtherPolicy(String),
     /// It cannot be made again.
     #[error(transparent)]

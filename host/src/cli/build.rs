@@ -68,7 +68,9 @@ fn build(args: &Args, out: &Output) -> Result<Built, Exit> {
     };
     let trust = args.trust.read().map_err(usage)?;
     if args.oci && args.guests().is_empty() {
-        return Err(usage("only binaries are packed for registries, and none is built: leave out `--oci`".to_owned()));
+        return Err(usage(
+            "only binaries are packed for registries, and none is built: leave out `--oci`".to_owned(),
+        ));
     }
     if !args.is_bundle_alone() && args.out.is_file() {
         let error = "is a file: say a folder, or a file that ends in `.bundle` for the bundle alone";

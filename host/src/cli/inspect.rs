@@ -109,7 +109,9 @@ fn word(proof: Proof) -> &'static str {
 fn explain(proof: Proof) -> &'static str {
     match proof {
         Proof::Reproduced => "reproduced: byte for byte what this `placet` makes of the bundle in it",
-        Proof::Described => "described: made by another build of `placet`; it says that it decides by this policy",
+        Proof::Described => {
+            "described: made by another build of `placet`; it says that it decides by this policy"
+        }
         Proof::Unproven => "unproven: made by another build of `placet`, which alone can prove it",
     }
 }

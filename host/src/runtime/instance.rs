@@ -93,7 +93,8 @@ impl Instance {
 }
 
 /// The component is one that `placet` runs, not one that `placet build` made.
-const NO_POLICY: &str = "the component carries no policy: load a bundle into it, or build one with `placet build`";
+const NO_POLICY: &str =
+    "the component carries no policy: load a bundle into it, or build one with `placet build`";
 
 /// However many tools there are.
 const LONGEST: Duration = Duration::from_secs(60);

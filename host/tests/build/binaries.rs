@@ -1,5 +1,6 @@
 //! The binaries themselves: they decide by the policy inside them, and changing one is noticed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,9 +59,12 @@ fn calls() -> Vec<Vec<u8>> {
 #[test]
 fn the_component_decides_by_the_policy_inside_it() {
     let conformance = root().join("tests/conformance");
-    for path in
-        [policies(), conformance.join("memory/policy.yaml"), conformance.join("limits/policy.yaml"), conformance.join("roles/policy.yaml")]
-    {
+    for path in [
+        policies(),
+        conformance.join("memory/policy.yaml"),
+        conformance.join("limits/policy.yaml"),
+        conformance.join("roles/policy.yaml"),
+    ] {
         let bundle = bundle(&path);
         let native = Target::Native.open(&bundle, &Trust::default());
         let artifact = component().build(&bundle).unwrap();
@@ -68,18 +72,18 @@ fn the_component_decides_by_the_policy_inside_it() {
         assert_eq!(inside.refusal(), None);
         assert_eq!(inside.describe(), native.describe());
         assert_eq!(inside.describe().digest, artifact.stamp.policy);
-        let (mut session, mut allowed) = (None::<Vec<u8>>, 0);
+        let (mut session, mut verdicts) = (None::<Vec<u8>>, BTreeSet::new());
         for call in calls() {
             for answer in [Answer::NotAsked, Answer::Exceeded(vec!["team/payment-rate".to_owned()])] {
                 let fact = session.as_deref().map_or(SessionFact::Fresh, SessionFact::Stored);
                 let facts = Facts { session: fact, answer };
                 let (a, b) = (inside.decide(&call, &facts), native.decide(&call, &facts));
                 assert_eq!(a, b, "{}: {}", path.display(), String::from_utf8_lossy(&call));
-                allowed += u32::from(a.verdict.as_str() == "allow");
+                verdicts.insert(a.verdict.as_str());
                 session = a.delta.session.or(session);
             }
         }
-        assert!(allowed > 0 && session.is_some(), "{}: the calls say nothing", path.display());
+        assert!(verdicts.len() > 1, "{}: the calls say nothing", path.display());
     }
 }
 
@@ -164,16 +168,15 @@ fn changes_are_noticed() {
 fn another_policy_inside_is_noticed() {
     let (good, bad) = (bundle(&policies()), bundle(&root().join("tests/conformance/memory/policy.yaml")));
     let [honest, other] = [&good, &bad].map(|bundle| component().build(bundle).unwrap());
-    // The part before the sections of the one, and the sections of the other.
-    let tail = |wasm: &[u8], bundle: &[u8]| {
-        wasm.windows(bundle.len()).rposition(|bytes| bytes == bundle).unwrap() - "placet-bundle".len() - 6
-    };
-    let body = &other.wasm[..tail(&other.wasm, &bad)];
+    // The memory of the one, and what the other says of itself.
+    let said = section("placet-bundle", &bad).len() + section_of(&other.stamp).len();
+    let body = &other.wasm[..other.wasm.len() - said];
     let mut stamp = honest.stamp.clone();
-    for (guest, expected) in [(stamp.guest.clone(), "was changed"), ("0".repeat(64), "decides by the policy")] {
+    for (guest, expected) in [(stamp.guest.clone(), "was changed"), ("0".repeat(64), "decides by the policy")]
+    {
         stamp.guest = guest;
         let mut forged = body.to_vec();
-        CustomSection { name: "placet-bundle".into(), data: good.as_slice().into() }.append_to(&mut forged);
+        forged.extend(section("placet-bundle", &good));
         forged.extend(section_of(&stamp));
         let refused = verify(&forged, &Trust::default()).unwrap_err().to_string();
         assert!(refused.contains(expected), "{refused}");
@@ -181,15 +184,22 @@ fn another_policy_inside_is_noticed() {
 }
 
 fn section_of(stamp: &Stamp) -> Vec<u8> {
+    section("placet", &serde_json::to_vec(stamp).unwrap())
+}
+
+fn section(name: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    CustomSection { name: "placet".into(), data: serde_json::to_vec(stamp).unwrap().into() }.append_to(&mut bytes);
+    CustomSection { name: name.into(), data: data.into() }.append_to(&mut bytes);
     bytes
 }
 
 /// A stamp with one thing changed each.
 fn stamps(of: &Stamp) -> Vec<(&'static str, Stamp)> {
     vec![
-        ("kind", Stamp { kind: "gateway".to_owned(), guest: String::new(), policy: "0".repeat(64), ..of.clone() }),
+        (
+            "kind",
+            Stamp { kind: "gateway".to_owned(), guest: String::new(), policy: "0".repeat(64), ..of.clone() },
+        ),
         ("engine", Stamp { engine: "9.9.9".to_owned(), ..of.clone() }),
         ("format", Stamp { format: of.format + 1, ..of.clone() }),
         ("policy", Stamp { policy: "0".repeat(64), ..of.clone() }),

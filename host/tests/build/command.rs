@@ -19,7 +19,11 @@ fn what_is_written() {
     for (case, args, expected) in [
         ("everything", vec!["build", path, "-o", "dist"], everything()),
         ("the-bundle", vec!["build", path, "-o", "dist/x.bundle"], vec!["x.bundle".to_owned()]),
-        ("only-the-bundle", vec!["build", path, "-o", "dist", "--only", "bundle"], vec!["policy.bundle".to_owned()]),
+        (
+            "only-the-bundle",
+            vec!["build", path, "-o", "dist", "--only", "bundle"],
+            vec!["policy.bundle".to_owned()],
+        ),
         (
             "only-the-component",
             vec!["build", path, "-o", "dist", "--only", "component"],
@@ -55,8 +59,10 @@ fn nothing_is_written_when_something_is_wrong() {
     std::fs::write(dir.join("file"), "a file").unwrap();
     std::fs::write(dir.join("broken.yaml"), "policy: p\nrules:\n  - {id: a, outcom: allow}\n").unwrap();
     std::fs::write(dir.join("broken.bundle"), b"PLACETB1\x01 not a bundle").unwrap();
-    for args in [["keygen", "-o", "keys"].as_slice(), &["build", path, "-o", "signed.bundle", "--sign", "keys/placet-key.pem"]]
-    {
+    for args in [
+        ["keygen", "-o", "keys"].as_slice(),
+        &["build", path, "-o", "signed.bundle", "--sign", "keys/placet-key.pem"],
+    ] {
         let output = placet(&dir, args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -78,9 +84,24 @@ fn nothing_is_written_when_something_is_wrong() {
         assert_eq!(names(&dir), before, "{args:?}");
     }
     // The same, signed, is built: from a bundle as from its sources.
-    let built = json(&dir, &["build", "signed.bundle", "-o", "dist", "--only", "bundle", "--verify-key", "keys/placet-key.pub.pem"]);
+    let built = json(
+        &dir,
+        &[
+            "build",
+            "signed.bundle",
+            "-o",
+            "dist",
+            "--only",
+            "bundle",
+            "--verify-key",
+            "keys/placet-key.pub.pem",
+        ],
+    );
     assert!(built["signed_by"].is_string(), "{built}");
-    assert_eq!(std::fs::read(dir.join("dist/policy.bundle")).unwrap(), std::fs::read(dir.join("signed.bundle")).unwrap());
+    assert_eq!(
+        std::fs::read(dir.join("dist/policy.bundle")).unwrap(),
+        std::fs::read(dir.join("signed.bundle")).unwrap()
+    );
 }
 
 #[test]
@@ -100,7 +121,8 @@ fn the_same_policy_gives_the_same_bytes() {
     let other = json(&there, &["build", "copy", "-o", "elsewhere", "--oci"]);
     assert_eq!(one["policy"], other["policy"]);
     for name in everything() {
-        let [a, b] = [here.join("dist"), there.join("elsewhere")].map(|dir| std::fs::read(dir.join(&name)).unwrap());
+        let [a, b] =
+            [here.join("dist"), there.join("elsewhere")].map(|dir| std::fs::read(dir.join(&name)).unwrap());
         assert!(a == b, "{name} differs");
         // Nothing of this machine is in it.
         let home = std::env::home_dir().unwrap_or_default().join(".cargo");
@@ -133,14 +155,22 @@ fn what_inspect_says() {
             assert_eq!(seen[field], bundle[field], "{file}: {field}");
         }
         assert_eq!(seen["policy"], built["policy"]);
-        for (field, expected) in
-            [("kind", guest.kind), ("contents", "reproduced"), ("engine", env!("CARGO_PKG_VERSION")), ("signature", "valid")]
-        {
+        for (field, expected) in [
+            ("kind", guest.kind),
+            ("contents", "reproduced"),
+            ("engine", env!("CARGO_PKG_VERSION")),
+            ("signature", "valid"),
+        ] {
             assert_eq!(seen[field], expected, "{file}: {field}");
         }
         let trusted = json(&dir, &[&["inspect", &file], key.as_slice()].concat());
         assert_eq!(trusted["signature"], "trusted");
-        refused(&dir, &["inspect", &file, "--verify-key", "others/placet-key.pub.pem"], 1, "a key that is not trusted");
+        refused(
+            &dir,
+            &["inspect", &file, "--verify-key", "others/placet-key.pub.pem"],
+            1,
+            "a key that is not trusted",
+        );
         let unsigned = format!("unsigned/{}", guest.file());
         assert_eq!(json(&dir, &["inspect", &unsigned])["signature"], "none");
         refused(&dir, &[&["inspect", &unsigned], key.as_slice()].concat(), 1, "it is not signed");

@@ -64,7 +64,10 @@ fn what_is_in_a_layout() {
             assert_eq!(manifest["annotations"]["module.wasm.image/variant"], "compat");
             let mut tar = Vec::new();
             flate2::read::GzDecoder::new(contents.as_slice()).read_to_end(&mut tar).unwrap();
-            assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{}", hex(&Sha256::digest(&tar)))]));
+            assert_eq!(
+                config["rootfs"]["diff_ids"],
+                json!([format!("sha256:{}", hex(&Sha256::digest(&tar)))])
+            );
             let mut archive = tar::Archive::new(tar.as_slice());
             let mut files = Vec::new();
             for entry in archive.entries().unwrap() {

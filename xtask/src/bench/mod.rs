@@ -62,7 +62,12 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
 /// Seconds that `placet build` takes.
 fn build(workspace: &Workspace, policy: &Generated) -> Result<f64> {
     let mut command = workspace.command(workspace.binary("placet"));
-    command.arg("build").arg(&policy.source).args(["--only", "bundle", "-o"]).arg(&policy.output).stdout(Stdio::null());
+    command
+        .arg("build")
+        .arg(&policy.source)
+        .args(["--only", "bundle", "-o"])
+        .arg(&policy.output)
+        .stdout(Stdio::null());
     let start = Instant::now();
     let status = command.status().context("cannot run placet")?;
     ensure!(status.success(), "`placet build` failed for {} rules", policy.rules);

@@ -9,8 +9,14 @@ use super::tree::{Source, Tree, find_word};
 const POLICY_TEXT: &[&str] = &["host/src/compile", "host/src/policytest", "host/tests"];
 
 /// Where keys, signatures and digests are made and checked; `xtask` digests what it writes.
-const CRYPTOGRAPHY: &[&str] =
-    &["components/placet-bundle", "host/src/artifact", "host/src/audit", "host/src/cli/keygen.rs", "host/tests", "xtask/src/wasm.rs"];
+const CRYPTOGRAPHY: &[&str] = &[
+    "components/placet-bundle",
+    "host/src/artifact",
+    "host/src/audit",
+    "host/src/cli/keygen.rs",
+    "host/tests",
+    "xtask/src/wasm.rs",
+];
 
 /// Only the compiler, and what tests policies, name the YAML or the CEL parser.
 pub fn policy_text(tree: &Tree) -> Result<Vec<Problem>> {
