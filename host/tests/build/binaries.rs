@@ -58,7 +58,7 @@ fn calls() -> Vec<Vec<u8>> {
 
 #[test]
 fn the_component_decides_by_the_policy_inside_it() {
-    let conformance = root().join("tests/conformance");
+    let conformance = root().join("tests/conformance/policies");
     let mut verdicts = BTreeSet::new();
     for path in [
         policies(),
@@ -98,7 +98,7 @@ fn a_component_without_a_policy_carries_none() {
 #[test]
 fn what_a_component_carries_can_be_replaced() {
     let wasm = component().build(&bundle(&policies())).unwrap().wasm;
-    let other = bundle(&root().join("tests/conformance/memory/policy.yaml"));
+    let other = bundle(&root().join("tests/conformance/policies/memory/policy.yaml"));
     let target = Target::Component(Arc::new(Component::from_wasm(&wasm, Budget::default()).unwrap()));
     let native = Target::Native.open(&other, &Trust::default());
     assert_eq!(target.open(&other, &Trust::default()).describe(), native.describe());
@@ -167,7 +167,8 @@ fn changes_are_noticed() {
 /// Other policies, with a stamp and a bundle that say nothing of it.
 #[test]
 fn another_policy_inside_is_noticed() {
-    let (good, bad) = (bundle(&policies()), bundle(&root().join("tests/conformance/memory/policy.yaml")));
+    let (good, bad) =
+        (bundle(&policies()), bundle(&root().join("tests/conformance/policies/memory/policy.yaml")));
     let [honest, other] = [&good, &bad].map(|bundle| component().build(bundle).unwrap());
     // The memory of the one, and what the other says of itself.
     let said = section("placet-bundle", &bad).len() + section_of(&other.stamp).len();
