@@ -163,6 +163,11 @@ fn verify(parts: &Parts<'_>) -> Result<Option<[u8; 32]>, BundleError> {
     Ok(Some(*key))
 }
 
+/// Lower-case hexadecimal SHA-256, for what is referred to by its digest.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()

@@ -26,6 +26,7 @@ pub mod decision;
 pub mod facts;
 pub mod json;
 mod render;
+mod reread;
 pub mod time;
 
 pub use call::{BadRequest, Call, Limits, Principal, Resource, Stage};

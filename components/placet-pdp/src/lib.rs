@@ -19,7 +19,7 @@
 
 pub mod state;
 
-pub use placet_bundle::{BundleError, Trust};
+pub use placet_bundle::{BundleError, Trust, digest};
 use placet_cel::OpenPool;
 use placet_engine::explain::Explanation;
 pub use placet_engine::{PolicySet, Visibility};

@@ -22,6 +22,7 @@ mod message;
 mod mirror;
 mod obligation;
 mod permit;
+mod record;
 mod reply;
 mod splice;
 
@@ -32,6 +33,7 @@ pub use identity::{Identity, Principal};
 pub use listing::{Asked, Filter};
 pub use mirror::{Mirror, STATELESS};
 pub use permit::Permit;
+pub use record::{Outcome, Record};
 pub use reply::{APPROVAL, META, Reply};
 
 /// Protocol versions that this enforcement point speaks, newest first.

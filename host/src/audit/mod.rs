@@ -1,13 +1,11 @@
 //! The decision log: one record for each decision, one JSON object on a line, in the order in which they were made.
 
-mod record;
-
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-pub use record::{Outcome, Record};
+pub use placet_pep::{Outcome, Record};
 
 /// Where records go. Appending is the last thing before a call is forwarded: a call whose record cannot be written is
 /// not made.
