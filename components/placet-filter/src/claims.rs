@@ -35,11 +35,13 @@ pub fn claims(names: &ClaimNames, read: impl Fn(&[&str]) -> Option<Vec<u8>>) -> 
             path.pop();
             path.push("act");
         }
-        let nested = actors.into_iter().rev().fold(Value::Null, |inner, id| match inner {
-            Value::Null => json!({ "sub": id }),
-            inner => json!({ "sub": id, "act": inner }),
-        });
-        claims.insert(name.clone(), nested);
+        let nest = |inner: Option<Value>, id: String| match inner {
+            None => Some(json!({ "sub": id })),
+            Some(inner) => Some(json!({ "sub": id, "act": inner })),
+        };
+        if let Some(nested) = actors.into_iter().rev().fold(None, nest) {
+            claims.insert(name.clone(), nested);
+        }
     }
     Ok(Value::Object(claims).to_string())
 }

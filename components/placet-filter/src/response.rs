@@ -1,7 +1,7 @@
 //! The answer on its way back: passed, filtered, decided or replaced.
 
 use placet_pep::http::{Event, HttpReply, Incoming, Plan};
-use placet_pep::{Answered, Forwarded, Outcome, PendingResult};
+use placet_pep::{Answered, Outcome, PendingResult};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 
@@ -145,18 +145,18 @@ impl Stream {
     }
 
     fn message(&self, incoming: &Incoming, message: &[u8]) -> Message {
-        match (incoming.whole(message), incoming.forwarded(), &self.plugin) {
-            (Answered::Pass(text), ..) => Message::Text(text),
-            (Answered::Decide(pending), ..) => Message::Decide(pending),
-            (Answered::Drop(why), ..) => Message::Dropped(why),
-            (Answered::Filter(result), Some(Forwarded::List(list)), Some(plugin)) => {
-                let shown = plugin.list_tools(list.call(), &list.names(&result));
-                Message::Text(list.filtered(&result, |name| {
+        match (incoming.whole(message), &self.plugin) {
+            (Answered::Pass(text), _) => Message::Text(text),
+            (Answered::Decide(pending), _) => Message::Decide(pending),
+            (Answered::Drop(why), _) => Message::Dropped(why),
+            (Answered::Filter(filter), Some(plugin)) => {
+                let shown = plugin.list_tools(filter.call(), &filter.names());
+                Message::Text(filter.filtered(|name| {
                     let found = shown.iter().find(|tool| tool.tool == name)?;
                     found.visible.then(|| found.guidance.clone())
                 }))
             }
-            (Answered::Filter(_), ..) => Message::Dropped("nobody asked for a catalogue"),
+            (Answered::Filter(_), None) => Message::Dropped("nobody can filter this"),
         }
     }
 

@@ -62,6 +62,8 @@ pub const GROUPS: &[Group] = &[
                 "-p",
                 "placet-embed",
                 "-p",
+                "placet-filter",
+                "-p",
                 "placet-pep",
                 "--tests",
             ]),

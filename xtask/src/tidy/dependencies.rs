@@ -20,6 +20,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("placet-pep", &["base64", "placet-model", "serde", "serde_json"]),
     ("placet-embed", &["placet-pdp"]),
     ("placet-component", &["placet-embed", "placet-pdp", "placet-model", "wit-bindgen"]),
+    (
+        "placet-filter",
+        &[
+            "placet-embed",
+            "placet-model",
+            "placet-pdp",
+            "placet-pep",
+            "base64",
+            "proxy-wasm",
+            "serde",
+            "serde_json",
+        ],
+    ),
     ("placet-enforcement", &["placet-pep", "placet-pdp", "placet-model", "wit-bindgen"]),
 ];
 
