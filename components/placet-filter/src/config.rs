@@ -163,11 +163,12 @@ impl Setup {
     /// # Errors
     /// What is wrong with it, and what to do.
     pub fn read(text: &[u8]) -> Result<Setup, String> {
+        let text = std::str::from_utf8(text).map_err(|_| "the configuration is not UTF-8".to_owned())?;
         if text.is_empty() {
             return Err("there is no configuration: give the plugin one, as a JSON object".to_owned());
         }
         let Wire { guard, policy, phase, state, host, jwt, log, records, name } =
-            serde_json::from_slice(text).map_err(|e| format!("the configuration is not acceptable: {e}"))?;
+            serde_json::from_str(text).map_err(|e| format!("the configuration is not acceptable: {e}"))?;
         let guard = Guard::new(guard).map_err(|e| format!("`guard`: {e}"))?;
         let pdp = policy.as_ref().map(open).transpose()?;
         let bounds = bounds(state)?;

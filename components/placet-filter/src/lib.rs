@@ -20,8 +20,6 @@ pub mod stream;
 
 #[cfg(target_arch = "wasm32")]
 mod start {
-    #![expect(unsafe_code, reason = "the export by which a proxy starts the module")]
-
     proxy_wasm::main! {{
         proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
     }}

@@ -168,7 +168,8 @@ impl Stream {
         mut out: String,
     ) -> Action {
         while let Some(event) = list.next() {
-            let Some(data) = &event.data else {
+            let data = event.data.as_deref().filter(|data| !data.trim().is_empty());
+            let Some(data) = data else {
                 out.push_str(Event::SILENT);
                 continue;
             };
