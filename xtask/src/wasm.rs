@@ -28,7 +28,7 @@ const TERMS: &[Terms] = &[
     // Nothing from anywhere, and small enough for every gateway.
     Terms { kind: "component", limit: 1 << 20, imports: &[] },
     // The proxy-wasm ABI, and no WASI.
-    Terms { kind: "filter", limit: 1536 << 10, imports: &["env proxy_*"] },
+    Terms { kind: "filter", limit: 1664 << 10, imports: &["env proxy_*"] },
     // What `wasmtime serve` and Spin give every HTTP component, and Spin's own two interfaces.
     Terms {
         kind: "edge",
@@ -36,6 +36,9 @@ const TERMS: &[Terms] = &[
         imports: &["wasi:http/*", "wasi:clocks/*", "wasi:cli/*", "wasi:random/*", "spin:*", "fermyon:spin/*"],
     },
 ];
+
+/// The header by which the filter's test build traps.
+const TRAP: &[u8] = b"x-placet-trap";
 
 /// Something that is released, or checked before it is.
 struct Artifact {
@@ -101,6 +104,9 @@ fn check(guest: &Guest, terms: &Terms, bytes: &[u8]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     if bytes.len() >= terms.limit {
         faults.push(format!("it has {} bytes, and must have less than {}", bytes.len(), terms.limit));
+    }
+    if bytes.windows(TRAP.len()).any(|part| part == TRAP) {
+        faults.push("it was built with `trap-for-tests`, and anybody could make it trap".to_owned());
     }
     let imports = if guest.component { component_imports(bytes)? } else { module_imports(bytes)? };
     for import in imports {
