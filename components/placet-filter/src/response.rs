@@ -2,7 +2,6 @@
 
 use placet_pep::http::{Event, HttpReply, Incoming, Plan};
 use placet_pep::{Answered, Outcome, PendingResult};
-use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 
 use crate::abi;
@@ -49,7 +48,7 @@ impl Stream {
             return self.replace(reply, end);
         }
         let at_host = self.plugin.as_ref().is_some_and(|plugin| plugin.setup.bounds.is_none());
-        let _ = hostcalls::remove_map_value(MAP, "content-length");
+        abi::remove_header(MAP, "content-length");
         self.at = match plan {
             Plan::Events if !at_host => {
                 let events = incoming.events();
@@ -236,8 +235,8 @@ impl Stream {
             return self.refuse(&HttpReply::json(status.unwrap_or(200), text.to_owned()));
         }
         if let (Some(status), true) = (status, self.held) {
-            let _ = hostcalls::set_map_value(MAP, ":status", Some(&status.to_string()));
-            let _ = hostcalls::set_map_value(MAP, "content-type", Some("application/problem+json"));
+            abi::set_header(MAP, ":status", &status.to_string());
+            abi::set_header(MAP, "content-type", "application/problem+json");
         }
         self.body(text, At::Through)
     }
@@ -274,8 +273,12 @@ impl Stream {
     }
 
     fn replace_head(&self, reply: &HttpReply) {
-        let status = reply.status.to_string();
-        let own = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let _ = hostcalls::set_map(MAP, [(":status", status.as_str())].into_iter().chain(own).collect());
+        for (name, _) in headers(MAP).iter().filter(|(name, _)| !name.starts_with(':')) {
+            abi::remove_header(MAP, name);
+        }
+        abi::set_header(MAP, ":status", &reply.status.to_string());
+        for (name, value) in &reply.headers {
+            abi::set_header(MAP, name, value);
+        }
     }
 }

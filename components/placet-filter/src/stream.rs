@@ -102,8 +102,7 @@ impl Stream {
     /// Answers in place of the server.
     pub(crate) fn refuse(&mut self, reply: &HttpReply) -> Action {
         self.at = At::Over;
-        let headers = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let _ = hostcalls::send_http_response(u32::from(reply.status), headers, Some(reply.body.as_bytes()));
+        abi::reply(reply);
         Action::Pause
     }
 
@@ -268,27 +267,23 @@ impl Stream {
     fn forward(&mut self, outgoing: Outgoing) -> Action {
         let Outgoing { permit, path, set_headers, remove_headers, incoming } = outgoing;
         let map = MapType::HttpRequestHeaders;
-        for name in &remove_headers {
-            let _ = hostcalls::remove_map_value(map, name);
-        }
-        for (name, value) in &set_headers {
-            let _ = hostcalls::set_map_value(map, name, Some(value));
-        }
+        remove_headers.iter().for_each(|name| abi::remove_header(map, name));
+        let mut written = set_headers.iter().all(|(name, value)| abi::set_header(map, name, value));
         if let Some(path) = &path {
-            let _ = hostcalls::set_map_value(map, ":path", Some(path));
+            written &= abi::set_header(map, ":path", path);
         }
         let body = permit.map(placet_pep::Permit::into_body).unwrap_or_default();
-        let written = match self.bodyless {
-            true => body.is_empty(),
-            false => abi::replace_buffer(BufferType::HttpRequestBody, body.as_bytes()),
-        };
+        if self.bodyless {
+            written &= body.is_empty();
+        } else {
+            abi::remove_header(map, "transfer-encoding");
+            written &= abi::set_header(map, "content-length", &body.len().to_string())
+                && abi::replace_buffer(BufferType::HttpRequestBody, body.as_bytes());
+        }
         if !written {
             // Then the proxy would send what nobody has decided.
-            return self.refuse(&HttpReply::problem(503, "not-written", "the proxy did not take the body"));
-        }
-        if !self.bodyless {
-            let _ = hostcalls::set_map_value(map, "content-length", Some(&body.len().to_string()));
-            let _ = hostcalls::remove_map_value(map, "transfer-encoding");
+            let why = "the proxy did not take the request as it was written anew";
+            return self.refuse(&HttpReply::problem(503, "not-written", why));
         }
         self.unsettled = incoming.running().map(|running| running.tool().to_owned());
         self.at = At::Sent(Box::new(incoming));
