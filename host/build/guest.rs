@@ -18,7 +18,10 @@ pub struct Guest {
 }
 
 /// Every guest.
-pub const GUESTS: &[Guest] = &[Guest { package: "placet-component", kind: "component", component: true }];
+pub const GUESTS: &[Guest] = &[
+    Guest { package: "placet-component", kind: "component", component: true },
+    Guest { package: "placet-filter", kind: "filter", component: false },
+];
 
 /// What the guests are made of, from the workspace's root.
 pub const SOURCES: &[&str] = &["Cargo.toml", "Cargo.lock", "wit", "components"];

@@ -6,8 +6,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use placet::artifact::Guest;
 use placet::compile::{Source, compile_sources};
-use placet::runtime::{Budget, Component, Target, Trust};
+use placet::runtime::{Budget, Component, ComponentPolicy, DecisionPoint as _, Target, Trust};
 use placet_model::Facts;
 
 const CALL: &[u8] = br#"{"tool":"svc0.pay","args":{"amount":120.5,"region":"eu","note":"order 1"},"agent":{"id":"support-bot","roles":["finance"]},"tenant":"acme","session":{"id":"s-1"},"now":"2026-11-21T09:00:00Z"}"#;
@@ -51,5 +52,28 @@ fn decisions(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decisions);
+/// What a gateway pays that makes an instance for each request: with the policy inside, and loading it first.
+fn instances(criterion: &mut Criterion) {
+    let plain = Arc::new(Component::new(Budget::default()).expect("Wasmtime runs here"));
+    let mut group = criterion.benchmark_group("a new instance and one decision");
+    for rules in [10, 100, 10_000] {
+        let bundle = bundle(rules);
+        let artifact = Guest::of("component").expect("there is one").build(&bundle).expect("it opens");
+        let inside =
+            Arc::new(Component::from_wasm(&artifact.wasm, Budget::default()).expect("Wasmtime runs here"));
+        let decide = |point: ComponentPolicy| {
+            let decision = point.decide(black_box(CALL), &Facts::default());
+            assert_eq!(decision.verdict.as_str(), "allow", "{}", decision.reason);
+        };
+        group.bench_function(format!("the policy inside, {rules} rules"), |bencher| {
+            bencher.iter(|| decide(ComponentPolicy::carried(inside.clone())));
+        });
+        group.bench_function(format!("the bundle loaded, {rules} rules"), |bencher| {
+            bencher.iter(|| decide(ComponentPolicy::open(plain.clone(), &bundle, &Trust::default())));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions, instances);
 criterion_main!(benches);
