@@ -13,7 +13,7 @@ const BUNDLE: &str = "placet-bundle";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
-    /// Of which guest it is: `component`, `filter`, or `edge`.
+    /// Of which guest it is: `component`, `filter`, `edge`, or `spin`.
     pub kind: String,
     /// The engine's version.
     pub engine: String,

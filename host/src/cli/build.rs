@@ -20,7 +20,7 @@ const BUNDLE: &str = "bundle";
 ///
 /// Writes `policy.bundle`, the policy itself, and one binary with the policy inside for each kind of gateway:
 /// `policy.component.wasm` for any host of components, `policy.filter.wasm` for Envoy and Kong, `policy.edge.wasm` for
-/// Spin and `wasmtime serve`. The same policy gives the same bytes.
+/// `wasmtime serve`, `policy.spin.wasm` for Spin. The same policy gives the same bytes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A folder of policies, a policy file, or a bundle
