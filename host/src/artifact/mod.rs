@@ -1,10 +1,9 @@
 //! Policy binaries: WebAssembly modules and components that have their policy inside, open before they begin to run.
 //!
 //! This program carries the core modules of the guests (`components/placet-{component,filter,edge}`; the list is in
-//! `host/build/guest.rs`). An
-//! [`Artifact`] is such a module after it has opened a bundle: `snapshot` runs that part and keeps the memory that
-//! results, `module` edits sections, `stamp` says in a custom section what is inside, `verify` finds out whether that
-//! is true, and `oci` packs artifacts for registries. The same bundle gives the same bytes.
+//! `host/build/guest.rs`). An [`Artifact`] is such a module after it has opened a bundle: `snapshot` runs that part and
+//! keeps the memory that results, `module` edits sections, `stamp` says in a custom section what is inside, `verify`
+//! finds out whether that is true, and `oci` packs artifacts for registries. The same bundle gives the same bytes.
 
 mod module;
 mod oci;
