@@ -1,15 +1,14 @@
 //! Host calls that may fail: with the SDK's own, a status it does not expect would be a trap; here it is a value.
 #![expect(unsafe_code, reason = "the proxy's ABI")]
 
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use placet_pdp::state::Unavailable;
 use placet_pdp::state::cells::{Cells, Held};
-use placet_pep::http::HttpReply;
-use proxy_wasm::types::{BufferType, MapType, MetricType};
+use proxy_wasm::types::{BufferType, MetricType};
 
-const OK: u32 = 0;
-const NOT_FOUND: u32 = 1;
+pub(crate) const OK: u32 = 0;
+pub(crate) const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
 
 #[link(wasm_import_module = "env")]
@@ -33,31 +32,13 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_set_buffer_bytes(of: BufferType, start: usize, size: usize, value: *const u8, len: usize)
     -> u32;
-    fn proxy_replace_header_map_value(
-        of: MapType,
-        name: *const u8,
-        name_len: usize,
-        value: *const u8,
-        len: usize,
-    ) -> u32;
-    fn proxy_remove_header_map_value(of: MapType, name: *const u8, name_len: usize) -> u32;
-    fn proxy_send_local_response(
-        status: u32,
-        details: *const u8,
-        details_len: usize,
-        body: *const u8,
-        body_len: usize,
-        headers: *const u8,
-        headers_len: usize,
-        grpc_status: i32,
-    ) -> u32;
     fn proxy_define_metric(kind: MetricType, name: *const u8, len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
 }
 
 /// The bytes that the host has put into our memory, which it got from our allocator.
-fn taken(data: *mut u8, len: usize) -> Vec<u8> {
+pub(crate) fn taken(data: *mut u8, len: usize) -> Vec<u8> {
     if data.is_null() {
         return Vec::new();
     }
@@ -98,48 +79,6 @@ pub fn replace_buffer(of: BufferType, bytes: &[u8]) -> bool {
     // SAFETY: as above.
     let status = unsafe { proxy_set_buffer_bytes(of, 0, u32::MAX as usize, bytes.as_ptr(), bytes.len()) };
     status == OK
-}
-
-/// Sets a header, whatever there was of it; says whether the proxy did.
-pub fn set_header(of: MapType, name: &str, value: &str) -> bool {
-    // SAFETY: as above.
-    let status =
-        unsafe { proxy_replace_header_map_value(of, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
-    status == OK
-}
-
-/// Takes a header away, if there is one.
-pub fn remove_header(of: MapType, name: &str) {
-    // SAFETY: as above.
-    let _ = unsafe { proxy_remove_header_map_value(of, name.as_ptr(), name.len()) };
-}
-
-/// Answers the request here. A proxy that cannot any more has begun another answer, and that one ends here.
-pub fn reply(with: &HttpReply) {
-    let size = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let count = u32::try_from(with.headers.len()).unwrap_or(u32::MAX);
-    let mut headers = count.to_le_bytes().to_vec();
-    for (name, value) in &with.headers {
-        headers.extend([size(name), size(value)].concat());
-    }
-    for text in with.headers.iter().flat_map(|(name, value)| [name, value]) {
-        headers.extend_from_slice(text.as_bytes());
-        headers.push(0);
-    }
-    let body = with.body.as_bytes();
-    // SAFETY: as above; there are no details, and -1 is no gRPC status.
-    let _ = unsafe {
-        proxy_send_local_response(
-            u32::from(with.status),
-            null(),
-            0,
-            body.as_ptr(),
-            body.len(),
-            headers.as_ptr(),
-            headers.len(),
-            -1,
-        )
-    };
 }
 
 /// A metric, when the proxy has them.

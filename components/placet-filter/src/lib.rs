@@ -12,6 +12,7 @@
 pub mod abi;
 pub mod claims;
 pub mod config;
+pub mod head;
 pub mod plugin;
 pub mod report;
 pub mod response;

@@ -5,8 +5,9 @@ use placet_pep::{Answered, Outcome, PendingResult};
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 
 use crate::abi;
+use crate::head::{headers, remove_header, set_header, set_headers};
 use crate::report::say;
-use crate::stream::{Asked, At, Stream, Then, Waiting, headers};
+use crate::stream::{Asked, At, Stream, Then, Waiting};
 use placet_pdp::state::Outcome as Made;
 
 const MAP: MapType = MapType::HttpResponseHeaders;
@@ -48,7 +49,7 @@ impl Stream {
             return self.replace(reply, end);
         }
         let at_host = self.plugin.as_ref().is_some_and(|plugin| plugin.setup.bounds.is_none());
-        abi::remove_header(MAP, "content-length");
+        let _ = remove_header(MAP, "content-length");
         self.at = match plan {
             Plan::Events if !at_host => {
                 let events = incoming.events();
@@ -235,8 +236,8 @@ impl Stream {
             return self.refuse(&HttpReply::json(status.unwrap_or(200), text.to_owned()));
         }
         if let (Some(status), true) = (status, self.held) {
-            abi::set_header(MAP, ":status", &status.to_string());
-            abi::set_header(MAP, "content-type", "application/problem+json");
+            let _ = set_header(MAP, ":status", &status.to_string());
+            let _ = set_header(MAP, "content-type", "application/problem+json");
         }
         self.body(text, At::Through)
     }
@@ -273,12 +274,9 @@ impl Stream {
     }
 
     fn replace_head(&self, reply: &HttpReply) {
-        for (name, _) in headers(MAP).iter().filter(|(name, _)| !name.starts_with(':')) {
-            abi::remove_header(MAP, name);
-        }
-        abi::set_header(MAP, ":status", &reply.status.to_string());
-        for (name, value) in &reply.headers {
-            abi::set_header(MAP, name, value);
-        }
+        let status = reply.status.to_string();
+        let own = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs: Vec<(&str, &str)> = [(":status", status.as_str())].into_iter().chain(own).collect();
+        let _ = set_headers(MAP, &pairs);
     }
 }

@@ -9,6 +9,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel, MapType};
 
 use crate::abi;
 use crate::config::Setup;
+use crate::head::headers;
 use crate::plugin::Plugin;
 use crate::report::{Report, say};
 use crate::stream::Stream;
@@ -23,8 +24,8 @@ pub struct Root {
 
 impl Context for Root {
     fn on_http_call_response(&mut self, _: u32, _: usize, _: usize, _: usize) {
-        let headers = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
-        let taken = headers.iter().any(|(name, value)| name == ":status" && value.starts_with(b"2"));
+        let headers = headers(MapType::HttpCallResponseHeaders);
+        let taken = headers.iter().any(|(name, value)| name == ":status" && value.starts_with('2'));
         let sent = std::mem::take(&mut self.sent);
         if let (false, Some(plugin)) = (taken, &self.plugin) {
             plugin.report.lost(sent);

@@ -11,11 +11,11 @@ use placet_pep::http::{
     decision_reply,
 };
 use placet_pep::{Outcome, PendingResult, Record};
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::abi;
+use crate::head::{self, Way, headers};
 use crate::plugin::{Plugin, is_bodyless, is_envoy, now};
 
 /// One request and its answer.
@@ -102,7 +102,10 @@ impl Stream {
     /// Answers in place of the server.
     pub(crate) fn refuse(&mut self, reply: &HttpReply) -> Action {
         self.at = At::Over;
-        abi::reply(reply);
+        let pairs = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers: Vec<(&str, &str)> = pairs.collect();
+        // Where the proxy does not take an answer any more, it holds what came until it gives up.
+        let _ = head::respond(u32::from(reply.status), &headers, reply.body.as_bytes());
         Action::Pause
     }
 
@@ -121,8 +124,11 @@ impl Stream {
         let headers = headers(MapType::HttpRequestHeaders);
         let pseudo = |name: &str| headers.iter().find(|(of, _)| of == name).map_or("", |(_, value)| value);
         let (method, path) = (pseudo(":method"), pseudo(":path"));
-        let plain: Vec<(String, String)> =
+        let mut plain: Vec<(String, String)> =
             headers.iter().filter(|(name, _)| !name.starts_with(':')).cloned().collect();
+        if plain.iter().all(|(name, _)| name != "host") {
+            plain.push(("host".to_owned(), pseudo(":authority").to_owned()));
+        }
         let head = Head { method, path, headers: &plain };
         #[cfg(feature = "trap-for-tests")]
         if head.all("x-placet-trap").next().is_some() {
@@ -267,22 +273,22 @@ impl Stream {
     fn forward(&mut self, outgoing: Outgoing) -> Action {
         let Outgoing { permit, path, set_headers, remove_headers, incoming } = outgoing;
         let map = MapType::HttpRequestHeaders;
-        remove_headers.iter().for_each(|name| abi::remove_header(map, name));
-        let mut written = set_headers.iter().all(|(name, value)| abi::set_header(map, name, value));
-        if let Some(path) = &path {
-            written &= abi::set_header(map, ":path", path);
-        }
+        let mut written = remove_headers.iter().all(|name| head::remove_header(map, name))
+            && set_headers.iter().all(|(name, value)| head::set_header(map, name, value))
+            && path.iter().all(|path| head::set_header(map, ":path", path));
         let body = permit.map(placet_pep::Permit::into_body).unwrap_or_default();
-        if self.bodyless {
-            written &= body.is_empty();
-        } else {
-            abi::remove_header(map, "transfer-encoding");
-            written &= abi::set_header(map, "content-length", &body.len().to_string())
-                && abi::replace_buffer(BufferType::HttpRequestBody, body.as_bytes());
-        }
+        written &= match self.bodyless {
+            true => body.is_empty(),
+            false => {
+                head::set_header(map, "content-length", &body.len().to_string())
+                    && head::remove_header(map, "transfer-encoding")
+                    && abi::replace_buffer(BufferType::HttpRequestBody, body.as_bytes())
+            }
+        };
         if !written {
-            // Then the proxy would send what nobody has decided.
-            let why = "the proxy did not take the request as it was written anew";
+            // Then the proxy would send what nobody has decided: in Envoy, when the headers had gone on before the body.
+            let why = "the proxy did not take the request as it was decided; in Envoy, the plugin needs \
+                       `allow_on_headers_stop_iteration` and `phase` must not be `body`";
             return self.refuse(&HttpReply::problem(503, "not-written", why));
         }
         self.unsettled = incoming.running().map(|running| running.tool().to_owned());
@@ -316,8 +322,7 @@ impl Context for Stream {
         let made = self.answer(size).unwrap_or_else(|| plugin.no_answer());
         let of_answer = matches!(asked.then, Then::Result(..));
         if self.conclude(asked, made) == Action::Continue {
-            let _ =
-                if of_answer { hostcalls::resume_http_response() } else { hostcalls::resume_http_request() };
+            let _ = head::go_on(if of_answer { Way::Response } else { Way::Request });
         }
     }
 }
@@ -376,13 +381,4 @@ impl HttpContext for Stream {
     fn on_log(&mut self) {
         self.record_outcome(Outcome::Unknown);
     }
-}
-
-/// Headers as text; bytes that are no UTF-8 become U+FFFD, which nothing here accepts as a name or an identity.
-pub(crate) fn headers(of: MapType) -> Vec<(String, String)> {
-    let map = hostcalls::get_map_bytes(of).unwrap_or_default();
-    let text = |(name, value): (String, Vec<u8>)| {
-        (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned())
-    };
-    map.into_iter().map(text).collect()
 }

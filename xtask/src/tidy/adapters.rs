@@ -9,7 +9,7 @@ const ADAPTERS: &[(&str, usize)] = &[
     ("components/placet-component", 250),
     ("components/placet-enforcement", 450),
     // A proxy's phases, call-outs, metrics and configuration.
-    ("components/placet-filter", 1_600),
+    ("components/placet-filter", 1_700),
 ];
 
 /// No adapter grows beyond what converting takes.
