@@ -68,9 +68,8 @@ pub fn set_headers(of: MapType, pairs: &[(&str, &str)]) -> bool {
 /// Gives a header one value; says whether it did.
 pub fn set_header(of: MapType, name: &str, value: &str) -> bool {
     // SAFETY: as above.
-    let status = unsafe {
-        proxy_replace_header_map_value(of, name.as_ptr(), name.len(), value.as_ptr(), value.len())
-    };
+    let status =
+        unsafe { proxy_replace_header_map_value(of, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
     status == OK
 }
 

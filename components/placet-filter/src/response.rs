@@ -89,7 +89,7 @@ impl Stream {
                 let chunk = abi::buffer(BODY, size).unwrap_or_default();
                 match events.push(&chunk) {
                     Ok(list) => {
-                        let action = self.events(incoming, list.into_iter(), String::new());
+                        let action = self.events(incoming, list.into_iter(), String::new(), end);
                         if let At::Sent(incoming) = std::mem::replace(&mut self.at, At::Over) {
                             self.at = At::Events(incoming, events);
                         }
@@ -97,7 +97,8 @@ impl Stream {
                     }
                     Err(why) => {
                         say(LogLevel::Warn, why);
-                        self.body(&incoming.failed(why).body, At::Replacing(String::new()))
+                        let answer = Event::default().write(&incoming.failed(why).body);
+                        self.body(&answer, At::Replacing(String::new()))
                     }
                 }
             }
@@ -130,7 +131,7 @@ impl Stream {
             let mut parser = incoming.events();
             // What comes after the last empty line is no event.
             return match parser.push(body) {
-                Ok(list) => self.events(incoming, list.into_iter(), String::new()),
+                Ok(list) => self.events(incoming, list.into_iter(), String::new(), true),
                 Err(why) => self.replace_all(incoming.failed(why)),
             };
         }
@@ -160,12 +161,14 @@ impl Stream {
         }
     }
 
-    /// Events one after the other, until one waits for the host. Ends at [`At::Sent`] when more may come.
+    /// Events one after the other, until one waits for the host. Ends at [`At::Sent`]: more may come, unless it is the
+    /// end, at which a call is answered in any case.
     fn events(
         &mut self,
         incoming: Box<Incoming>,
         mut list: std::vec::IntoIter<Event>,
         mut out: String,
+        end: bool,
     ) -> Action {
         while let Some(event) = list.next() {
             let data = event.data.as_deref().filter(|data| !data.trim().is_empty());
@@ -188,6 +191,10 @@ impl Stream {
                     out.push_str(&event.write(&self.result(*pending, &call, made).0));
                 }
             }
+        }
+        if end && self.unsettled.is_some() {
+            let answer = incoming.failed("the server's stream ended without an answer");
+            out.push_str(&Event::default().write(&answer.body));
         }
         self.body(&out, At::Sent(incoming))
     }
@@ -225,7 +232,7 @@ impl Stream {
             None => self.write(&text, status),
             Some(Waiting { event, before, after }) => {
                 let out = before + &event.write(&text);
-                self.events(incoming, after, out)
+                self.events(incoming, after, out, true)
             }
         }
     }
