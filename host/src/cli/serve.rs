@@ -49,6 +49,10 @@ pub struct Args {
     /// A web origin whose pages may send requests; may be repeated
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+    /// Also decide calls that are posted to `/v1/decide`, for enforcement points elsewhere that keep their state here.
+    /// Whoever can post there acts for everybody: listen where only they can reach
+    #[arg(long)]
+    decisions: bool,
     /// Do not reload the policy when its files change
     #[arg(long)]
     no_reload: bool,
@@ -130,6 +134,7 @@ async fn serving(
         origins: args.origins.clone(),
         max_request: 2 << 20,
         max_response: 16 << 20,
+        decisions: args.decisions,
     };
     // Whoever started the gateway learns where it is.
     println!("listening on http://{address}/mcp");

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use placet_model::{Code, Decision};
-use placet_pep::{Decided, Filter, PendingCall, PendingResult};
+use placet_model::{Code, Decision, Json, Verdict};
+use placet_pep::http::{HttpReply, Outgoing, Proposal};
+use placet_pep::{Filter, PendingResult};
 
 use super::Gateway;
 use crate::audit::{Outcome, Record};
@@ -15,34 +16,67 @@ pub fn now() -> String {
 }
 
 impl Gateway {
-    /// Decides a tool call and records the decision. A decision that cannot be recorded is a denial.
-    pub async fn decide_call(self: &Arc<Self>, pending: PendingCall, exchange: &str) -> Decided {
+    /// Decides a call and records the decision. A decision that cannot be recorded is a denial.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn decide_call(
+        self: &Arc<Self>,
+        mut proposal: Proposal,
+        exchange: &str,
+    ) -> Result<Outgoing, HttpReply> {
         let gateway = self.clone();
         let exchange = exchange.to_owned();
         run(move || {
-            let made = gateway.service.decide_on_state(pending.call(), false);
-            let decision = pending.enforceable(made.decision);
-            let text = String::from_utf8_lossy(pending.call());
-            let record = Record {
-                time: &now(),
-                exchange: &exchange,
-                call: &text,
-                decision: Some(&decision),
-                state_version: made.state_version,
-                outcome: None,
-            };
-            let decision = gateway.recorded(&record, decision.clone());
-            tracing::info!(
-                exchange,
-                tool = pending.tool(),
-                verdict = decision.verdict.as_str(),
-                code = decision.code.as_str(),
-                rules = decision.rules.join(","),
-                "decided"
-            );
-            pending.decided(&decision)
+            let made = gateway.service.decide_on_state(proposal.call(), false);
+            let decision = proposal.enforceable(made.decision);
+            let decision = gateway.decided(&exchange, proposal.call(), decision, made.state_version);
+            if decision.verdict == Verdict::Escalate {
+                let subject = proposal.subject(&decision.policy);
+                proposal.refer(placet_bundle::digest(subject.as_bytes()));
+            }
+            proposal.decided(&decision)
         })
         .await
+    }
+
+    /// Decides a call for an enforcement point elsewhere that keeps its state here, and records the decision.
+    pub async fn decide_for_others(self: &Arc<Self>, call: Vec<u8>, exchange: &str) -> Decision {
+        let gateway = self.clone();
+        let exchange = exchange.to_owned();
+        run(move || {
+            let made = gateway.service.decide_on_state(&call, false);
+            gateway.decided(&exchange, &call, made.decision, made.state_version)
+        })
+        .await
+    }
+
+    fn decided(
+        &self,
+        exchange: &str,
+        call: &[u8],
+        decision: Decision,
+        state_version: Option<u64>,
+    ) -> Decision {
+        let text = String::from_utf8_lossy(call);
+        let record = Record {
+            time: &now(),
+            exchange,
+            call: &text,
+            decision: Some(&decision),
+            state_version,
+            outcome: None,
+        };
+        let decision = self.recorded(&record, decision.clone());
+        tracing::info!(
+            exchange,
+            tool = tool(call),
+            verdict = decision.verdict.as_str(),
+            code = decision.code.as_str(),
+            rules = decision.rules.join(","),
+            "decided"
+        );
+        decision
     }
 
     /// Decides a result, records it, and gives the response for the agent.
@@ -111,6 +145,13 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The tool of a call, for the log.
+fn tool(call: &[u8]) -> String {
+    let call = Json::parse(call, usize::MAX, usize::MAX).ok();
+    let tool = call.and_then(|call| call.get("tool")).and_then(Json::as_str);
+    tool.map_or_else(|| "?".to_owned(), |tool| tool.into_owned())
 }
 
 /// Decisions compute and may wait for one another; they do not run on the threads that move bytes.

@@ -1,215 +1,181 @@
-//! The MCP endpoint.
+//! The endpoints: what comes in over HTTP, and what is answered.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use http_body_util::{BodyExt as _, Limited};
-use placet_pep::{Decided, Forwarded, Mirror, Permit, Reply, SESSION_VERSIONS, Scene, Step, open};
+use placet_pep::http::{
+    Admitted, Exchange, Head, HttpReply, Incoming, Inspected, Outgoing, Peer, Plan, decision_reply,
+};
 
 use super::Gateway;
 use super::enforce::now;
 use super::stream;
-use super::upstream::{SESSION, VERSION, causes};
+use super::upstream::{SESSION, causes};
 
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let mcp = post(posted).delete(ended).fallback(not_allowed);
-    Router::new().route("/mcp", mcp).route("/healthz", get(health)).with_state(gateway)
-}
-
-/// No stream without a request: what the server says unasked, or says again, would pass undecided.
-async fn not_allowed() -> Response {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this endpoint takes POST and DELETE");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
-    response
+    Router::new().route("/healthz", get(health)).fallback(guarded).with_state(gateway)
 }
 
 async fn health(State(gateway): State<Arc<Gateway>>) -> Response {
     let policy = gateway.service.policy().get();
     let refusal = policy.refusal();
-    let status = if refusal.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if refusal.is_none() { 200 } else { 503 };
     let body = serde_json::json!({ "policy": policy.describe().digest, "denies_everything": refusal });
-    reply(status, body.to_string())
+    answer(HttpReply::json(status, body.to_string()))
 }
 
-async fn ended(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
-    if let Err(response) = admitted(&gateway, &headers) {
-        return *response;
-    }
-    let Some((id, upstream)) = session(&gateway, &headers).ok().flatten() else { return unknown_session() };
-    gateway.sessions.close(&id);
-    if let Some(upstream) = upstream
-        && let Err(error) = gateway.upstream.end(&upstream).await
-    {
-        tracing::warn!(error = causes(&error), "the server's session could not be ended");
-    }
-    text(StatusCode::OK, "")
+/// Header names in lower case, values as text.
+pub fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-async fn posted(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if let Err(response) = admitted(&gateway, &parts.headers).and_then(|()| is_json(&parts.headers)) {
-        return *response;
-    }
-    let body = match Limited::new(body, gateway.settings.max_request).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => return text(StatusCode::PAYLOAD_TOO_LARGE, "the message is too long, or broke off"),
+    let headers = pairs(&parts.headers);
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let head = Head { method: parts.method.as_str(), path, headers: &headers };
+    let exchange = match gateway.guard.admit(&head, &Peer::default()) {
+        Admitted::Guarded(exchange) => exchange,
+        Admitted::Refuse(reply) => return answer(reply),
+        // Nothing else is here.
+        Admitted::Pass => {
+            return answer(HttpReply::problem(404, "not-found", "nothing is here; MCP is at `/mcp`"));
+        }
     };
     let session = match session(&gateway, &parts.headers) {
         Ok(session) => session,
-        Err(response) => return *response,
+        Err(reply) => return answer(*reply),
     };
-    let version = parts.headers.get(VERSION).cloned();
+    let body = match Limited::new(body, exchange.limit()).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => return answer(exchange.too_large()),
+        Err(_) => return answer(HttpReply::bad("the request broke off")),
+    };
+    if parts.method == Method::DELETE {
+        return ended(&gateway, session).await;
+    }
     // A task of its own: an agent that hangs up does not keep a result from being decided and recorded.
-    let exchange = tokio::spawn(async move { exchange(gateway, &body, session, version).await });
-    exchange.await.unwrap_or_else(|_| {
-        text(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed; nothing is known of the call")
+    let task = tokio::spawn(async move { run(gateway, *exchange, &body, session, parts).await });
+    task.await.unwrap_or_else(|_| {
+        answer(HttpReply::problem(500, "internal", "the gateway failed; nothing is known of the call"))
     })
 }
 
+/// The gateway's id of a session, and the server's.
 type Session = Option<(String, Option<String>)>;
 
-async fn exchange(
+async fn run(
     gateway: Arc<Gateway>,
+    exchange: Exchange,
     body: &[u8],
     session: Session,
-    version: Option<HeaderValue>,
+    parts: Parts,
 ) -> Response {
-    let settings = &gateway.settings;
-    let named = session.as_ref().map(|(id, _)| id.as_str());
-    let id = settings.identity.session.as_deref().or(named);
-    let exchange = exchange_id();
-    let scene = Scene {
-        identity: &settings.identity,
-        session: id,
-        traced: false,
-        now: &now(),
-        max_bytes: settings.max_request,
-        server: None,
-        mirror: &Mirror { version: version.as_ref().and_then(said), ..Mirror::default() },
-    };
-    let (permit, forwarded) = match open(body, &scene) {
-        Step::Reply(Reply { status, body }) => {
-            tracing::warn!(exchange, status, body, "refused");
-            return reply(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), body);
+    let id = exchange_id();
+    let outgoing = match exchange.inspect(body, &now()) {
+        Inspected::Refuse(reply) => {
+            tracing::warn!(exchange = id, status = reply.status, body = reply.body, "refused");
+            return answer(reply);
         }
-        Step::Decide(pending) => match gateway.decide_call(*pending, &exchange).await {
-            Decided::Refuse(refusal) => return reply(StatusCode::OK, refusal.body),
-            Decided::Forward(permit, forwarded) => (permit, forwarded),
+        Inspected::Decide(proposal) => match gateway.decide_call(*proposal, &id).await {
+            Ok(outgoing) => outgoing,
+            Err(reply) => return answer(reply),
         },
-        Step::Forward(permit, forwarded) => (permit, forwarded),
+        Inspected::Forward(outgoing) => *outgoing,
+        Inspected::Answer(call) => {
+            return answer(decision_reply(&gateway.decide_for_others(call, &id).await));
+        }
     };
-    forward(gateway.clone(), permit, forwarded, session, version, exchange).await
+    forward(gateway, outgoing, session, &parts.headers, id).await
 }
 
 async fn forward(
     gateway: Arc<Gateway>,
-    permit: Permit,
-    forwarded: Forwarded,
+    outgoing: Outgoing,
     session: Session,
-    version: Option<HeaderValue>,
+    headers: &HeaderMap,
     exchange: String,
 ) -> Response {
+    let Outgoing { permit, mut incoming, .. } = outgoing;
+    let Some(permit) = permit else { return answer(HttpReply::bad("a message needs a body")) };
     let upstream = session.as_ref().and_then(|(_, upstream)| upstream.as_deref());
-    let response = match gateway.upstream.send(permit, upstream, version.as_ref()).await {
+    let response = match gateway.upstream.send(permit, upstream, headers).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(exchange, error = causes(&error), "the server does not answer");
-            return failed(&gateway, &forwarded, &exchange, "the server does not answer");
+            return failed(&gateway, &incoming, &exchange, "the server does not answer");
         }
     };
     let status = response.status();
-    if status == StatusCode::NOT_FOUND && session.is_some() {
-        if let Some((id, _)) = &session {
-            gateway.sessions.close(id);
-        }
-        return unknown_session();
+    if status == StatusCode::NOT_FOUND
+        && let Some((id, _)) = &session
+    {
+        gateway.sessions.close(id);
+        return answer(unknown_session());
     }
-    if matches!(forwarded, Forwarded::Nothing) && status.is_success() {
-        return text(StatusCode::ACCEPTED, "");
-    }
-    let kind =
-        response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
     let opened = response.headers().get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let opens = matches!(forwarded, Forwarded::Initialize { .. }) && status.is_success();
-    let mut answer = if kind.starts_with("text/event-stream") && status.is_success() {
-        let events = stream::events(gateway.clone(), forwarded, response, exchange);
-        let mut answer = Response::new(Body::from_stream(events));
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        answer
-    } else if kind.starts_with("application/json") && !matches!(forwarded, Forwarded::Nothing) {
-        match stream::one(&gateway, &forwarded, response, &exchange).await {
-            Ok(body) => reply(StatusCode::OK, body),
+    let opens = incoming.opens_session() && status.is_success();
+    let mut answer = match incoming.head(status.as_u16(), &pairs(response.headers())) {
+        Plan::Replace(reply) => {
+            if !status.is_success() || incoming.running().is_some() {
+                tracing::error!(exchange, %status, "the server gives no answer to this request");
+                record_unknown(&gateway, &incoming, &exchange);
+            }
+            self::answer(without_session(reply))
+        }
+        Plan::Events => {
+            let events = stream::events(gateway.clone(), incoming, response, exchange);
+            with(StatusCode::OK, "text/event-stream", Body::from_stream(events))
+        }
+        Plan::Whole { limit } => match stream::one(&gateway, &incoming, response, limit, &exchange).await {
+            // What is wrong with a message stands in the message.
+            Ok(body) => with(StatusCode::OK, "application/json", Body::from(body)),
             Err(error) => {
                 tracing::error!(exchange, %status, %error, "no answer from the server");
-                return failed(&gateway, &forwarded, &exchange, "the server's answer cannot be used");
+                return failed(&gateway, &incoming, &exchange, "the server's answer cannot be used");
             }
-        }
-    } else {
-        tracing::error!(exchange, %status, kind, "the server refused");
-        return failed(&gateway, &forwarded, &exchange, "the server refused the request");
+        },
+        Plan::Pass => return failed(&gateway, &incoming, &exchange, "the server's answer cannot be read"),
     };
     if opens {
         let id = gateway.sessions.open(opened).and_then(|id| HeaderValue::from_str(&id).ok());
-        let Some(id) = id else { return text(StatusCode::SERVICE_UNAVAILABLE, "no session can be opened") };
+        let Some(id) = id else {
+            return self::answer(HttpReply::problem(503, "no-session", "no session can be opened"));
+        };
         answer.headers_mut().insert(SESSION, id);
     }
     answer
 }
 
-fn said(version: &HeaderValue) -> Option<String> {
-    version.to_str().ok().map(str::to_owned)
+/// The server's ids of sessions are not the gateway's.
+fn without_session(mut reply: HttpReply) -> HttpReply {
+    reply.headers.retain(|(name, _)| name != SESSION.as_str());
+    reply
 }
 
 /// No answer of the server that could be used.
-fn failed(gateway: &Gateway, forwarded: &Forwarded, exchange: &str, why: &str) -> Response {
-    if let Forwarded::Call(running) = forwarded {
+fn failed(gateway: &Gateway, incoming: &Incoming, exchange: &str, why: &str) -> Response {
+    record_unknown(gateway, incoming, exchange);
+    answer(incoming.failed(why))
+}
+
+fn record_unknown(gateway: &Gateway, incoming: &Incoming, exchange: &str) {
+    if let Some(running) = incoming.running() {
         gateway.record_unknown(running.tool(), exchange);
     }
-    match forwarded.failed(why) {
-        Some(body) => reply(StatusCode::BAD_GATEWAY, body),
-        None => text(StatusCode::BAD_GATEWAY, why),
-    }
-}
-
-/// Requests of web pages elsewhere, and of protocol versions that are not spoken, go no further.
-fn admitted(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>> {
-    if let Some(origin) = headers.get(ORIGIN) {
-        let origin = origin.to_str().unwrap_or("");
-        let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"].iter().any(|local| {
-            origin.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        });
-        if !local && !gateway.settings.origins.iter().any(|known| known == origin) {
-            let why = "requests of this web origin are not accepted";
-            return Err(Box::new(text(StatusCode::FORBIDDEN, why)));
-        }
-    }
-    if let Some(version) = headers.get(VERSION)
-        && !version.to_str().is_ok_and(|version| SESSION_VERSIONS.contains(&version))
-    {
-        let why = format!("this gateway speaks protocol versions {}", SESSION_VERSIONS.join(", "));
-        return Err(Box::new(json_error(StatusCode::BAD_REQUEST, &why)));
-    }
-    Ok(())
-}
-
-fn is_json(headers: &HeaderMap) -> Result<(), Box<Response>> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    let media = kind.split(';').next().unwrap_or("").trim();
-    if !media.eq_ignore_ascii_case("application/json") || headers.contains_key(CONTENT_ENCODING) {
-        let why = "messages are `application/json`, without content encoding";
-        return Err(Box::new(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, why)));
-    }
-    Ok(())
 }
 
 /// The session that a request names, and the server's id for it.
-fn session(gateway: &Gateway, headers: &HeaderMap) -> Result<Session, Box<Response>> {
+fn session(gateway: &Gateway, headers: &HeaderMap) -> Result<Session, Box<HttpReply>> {
     let mut named = headers.get_all(SESSION).iter();
     let Some(id) = named.next() else { return Ok(None) };
     let id = id.to_str().ok().filter(|_| named.next().is_none());
@@ -219,22 +185,35 @@ fn session(gateway: &Gateway, headers: &HeaderMap) -> Result<Session, Box<Respon
     }
 }
 
-fn unknown_session() -> Response {
-    json_error(StatusCode::NOT_FOUND, "there is no such session; start one with `initialize`")
-}
-
-fn json_error(status: StatusCode, why: &str) -> Response {
+fn unknown_session() -> HttpReply {
+    let why = "there is no such session; start one with `initialize`";
     let error =
         serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": why } });
-    reply(status, error.to_string())
+    HttpReply::json(404, error.to_string())
 }
 
-fn reply(status: StatusCode, body: String) -> Response {
-    with(status, "application/json", Body::from(body))
+async fn ended(gateway: &Gateway, session: Session) -> Response {
+    let Some((id, upstream)) = session else { return answer(unknown_session()) };
+    gateway.sessions.close(&id);
+    if let Some(upstream) = upstream
+        && let Err(error) = gateway.upstream.end(&upstream).await
+    {
+        tracing::warn!(error = causes(&error), "the server's session could not be ended");
+    }
+    answer(HttpReply { status: 200, headers: Vec::new(), body: String::new() })
 }
 
-fn text(status: StatusCode, body: &str) -> Response {
-    with(status, "text/plain; charset=utf-8", Body::from(body.to_owned()))
+fn answer(reply: HttpReply) -> Response {
+    let HttpReply { status, headers, body } = reply;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (axum::http::HeaderName::try_from(name), HeaderValue::try_from(value))
+        {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 fn with(status: StatusCode, kind: &'static str, body: Body) -> Response {

@@ -1,4 +1,4 @@
-//! Enforcement over the wire: MCP over streamable HTTP (protocol version 2025-11-25), one server behind it.
+//! Enforcement over the wire: MCP over streamable HTTP (protocol versions 2026-07-28, 2025-11-25 and 2025-06-18), one server behind it.
 //!
 //! `http` reads requests and writes answers, `enforce` decides and records, `upstream` sends permits, `sessions` knows
 //! which sessions there are, `reload` swaps the policy when its files change. What messages mean is `placet-pep`'s.
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use placet_pep::Identity;
+use placet_pep::http::{Config, ConfigError, Guard, McpEndpoint, Refusals, SessionSource};
 
 use crate::audit::DecisionLog;
 use crate::runtime::{DecisionService, Target, Trust};
@@ -36,6 +37,25 @@ pub struct Settings {
     pub max_request: usize,
     /// Largest message of the server, in bytes.
     pub max_response: usize,
+    /// Whether calls posted to `/v1/decide` are decided: for enforcement points elsewhere that keep their state here.
+    pub decisions: bool,
+}
+
+impl Settings {
+    /// What is guarded, and how.
+    fn guard(&self) -> Result<Guard, ConfigError> {
+        Guard::new(Config {
+            mcp: vec![McpEndpoint { path: "/mcp".to_owned(), server: None }],
+            http: Vec::new(),
+            decide: self.decisions.then(|| "/v1/decide".to_owned()),
+            identity: self.identity.clone().into(),
+            session: vec![SessionSource::Mcp, SessionSource::Trace],
+            request_limit: self.max_request,
+            response_limit: self.max_response,
+            refusals: Refusals::Result,
+            origins: self.origins.clone(),
+        })
+    }
 }
 
 /// A policy on disk, to be watched.
@@ -51,7 +71,7 @@ pub struct WatchedPolicy {
 
 /// Everything a request needs.
 pub(crate) struct Gateway {
-    settings: Settings,
+    guard: Guard,
     service: DecisionService,
     log: Arc<DecisionLog>,
     upstream: upstream::Upstream,
@@ -70,8 +90,9 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let upstream = upstream::Upstream::new(&settings.upstream)?;
+    let guard = settings.guard()?;
     let sessions = sessions::Sessions::default();
-    let gateway = Arc::new(Gateway { settings, service, log: log.clone(), upstream, sessions });
+    let gateway = Arc::new(Gateway { guard, service, log: log.clone(), upstream, sessions });
     let router = http::router(gateway);
     let (told, hears) = tokio::sync::oneshot::channel();
     let stop = async move {
@@ -99,6 +120,9 @@ pub enum ServeError {
     /// The upstream cannot be talked to at all.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// What is to be guarded makes no sense.
+    #[error(transparent)]
+    Guard(#[from] ConfigError),
     /// The decision log failed.
     #[error(transparent)]
     Log(#[from] crate::audit::LogError),

@@ -46,7 +46,8 @@ impl Upstream {
         Ok(Upstream { client, url })
     }
 
-    /// Sends a permitted message in the server's session.
+    /// Sends a permitted message in the server's session. Of the agent's headers, those that say again what the
+    /// message says go with it; they have been compared with it.
     ///
     /// # Errors
     /// When no answer comes.
@@ -54,9 +55,9 @@ impl Upstream {
         &self,
         permit: Permit,
         session: Option<&str>,
-        version: Option<&HeaderValue>,
+        agent: &HeaderMap,
     ) -> Result<Response, reqwest::Error> {
-        let request = self.request(Method::POST, session, version);
+        let request = self.request(Method::POST, session, agent);
         let request = request.header(ACCEPT, "application/json, text/event-stream");
         request.header(CONTENT_TYPE, "application/json").body(permit.into_body()).send().await
     }
@@ -66,21 +67,19 @@ impl Upstream {
     /// # Errors
     /// When no answer comes.
     pub async fn end(&self, session: &str) -> Result<Response, reqwest::Error> {
-        self.request(Method::DELETE, Some(session), None).send().await
+        self.request(Method::DELETE, Some(session), &HeaderMap::new()).send().await
     }
 
-    fn request(
-        &self,
-        method: Method,
-        session: Option<&str>,
-        version: Option<&HeaderValue>,
-    ) -> RequestBuilder {
-        let mut headers = HeaderMap::new();
+    fn request(&self, method: Method, session: Option<&str>, agent: &HeaderMap) -> RequestBuilder {
+        let said = |name: &HeaderName| {
+            *name == VERSION
+                || matches!(name.as_str(), "mcp-method" | "mcp-name" | "traceparent")
+                || name.as_str().starts_with("mcp-param-")
+        };
+        let mut headers: HeaderMap =
+            agent.iter().filter(|(name, _)| said(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         if let Some(Ok(session)) = session.map(HeaderValue::from_str) {
             headers.insert(SESSION, session);
-        }
-        if let Some(version) = version {
-            headers.insert(VERSION, version.clone());
         }
         self.client.request(method, self.url.clone()).headers(headers)
     }

@@ -75,6 +75,7 @@ impl World {
             origins: vec!["https://app.example.com".to_owned()],
             max_request: 1 << 20,
             max_response: 1 << 20,
+            decisions: true,
         };
         let log = Arc::new(DecisionLog::open(&folder.join("decisions.jsonl")).expect("a log"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

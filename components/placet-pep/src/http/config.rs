@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::path::{Template, is_plain};
-use crate::identity::Principal;
+use crate::identity::{Identity, Principal};
 
 /// What is guarded. Unknown fields are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +172,8 @@ pub struct Fixed {
     pub agent: Option<Principal>,
     /// The person it acts for.
     pub user: Option<Principal>,
+    /// Actor ids of the delegation, outermost last.
+    pub chain: Vec<String>,
     /// Where it acts.
     pub project: Option<String>,
     /// Where it acts.
@@ -340,6 +342,15 @@ fn header_name(name: &str) -> Result<(), ConfigError> {
         return Err(ConfigError(format!("`{name}` is not a header name: write it in lower case")));
     }
     Ok(())
+}
+
+impl From<Identity> for IdentitySource {
+    /// The same for every request.
+    fn from(of: Identity) -> IdentitySource {
+        let Identity { tenant, agent, user, chain, project, env, session } = of;
+        let fixed = Fixed { tenant: Some(tenant), agent: Some(agent), user, chain, project, env, session };
+        IdentitySource { fixed, ..IdentitySource::default() }
+    }
 }
 
 impl IdentitySource {

@@ -52,6 +52,11 @@ impl Incoming {
         Incoming { kind: Kind::Api(Box::new(running), read), limit, status: 0 }
     }
 
+    /// Whether the answer begins a session, when it is a success.
+    pub fn opens_session(&self) -> bool {
+        matches!(&self.kind, Kind::Mcp(forwarded) if matches!(**forwarded, Forwarded::Initialize(_)))
+    }
+
     /// The tool that was called, when one was: what to record when its outcome is unknown.
     pub fn running(&self) -> Option<&Running> {
         match &self.kind {

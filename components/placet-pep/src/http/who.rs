@@ -53,7 +53,7 @@ impl Found {
             tenant: self.tenant.or(fixed.tenant).ok_or_else(|| missing("tenant"))?,
             agent: self.agent.or(fixed.agent).ok_or_else(|| missing("agent"))?,
             user: self.user.or(fixed.user),
-            chain: self.chain,
+            chain: if self.chain.is_empty() { fixed.chain } else { self.chain },
             project: self.project.or(fixed.project),
             env: self.env.or(fixed.env),
             session: fixed.session,
