@@ -3,4 +3,5 @@
 mod concurrency;
 mod exchanges;
 mod reload;
+mod stateless;
 mod world;
