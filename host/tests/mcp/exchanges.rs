@@ -236,7 +236,7 @@ async fn bad_messages_stop_at_the_gateway() {
         (&[], call(r#"{"name":"json","arguments":{"a":"\ud800"}}"#), 400, "-32700"),
         (&[], call(r#"{"name":"","arguments":{}}"#), 200, "bad-request"),
         (&[], deep, 400, "-32700"),
-        (&[], long, 413, "too long"),
+        (&[], long, 413, "more than 1048576 bytes"),
         (
             &[("content-type", "text/plain")],
             r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
