@@ -153,7 +153,13 @@ impl<C: Cells> CellStore<C> {
                 for (charge, at) in taken.into_iter().rev() {
                     self.give_back(commit, charge, at);
                 }
-                result
+                match result {
+                    // Of several charges others may not fit either; only now none of our own stands in the way.
+                    CommitResult::Exceeded(_) if commit.charges.len() > 1 => {
+                        self.check(commit).err().unwrap_or(CommitResult::Conflict)
+                    }
+                    result => result,
+                }
             }
         }
     }
@@ -206,10 +212,6 @@ impl<C: Cells> CellStore<C> {
             };
             match self.change(Kind::Counter, commit, key, take)? {
                 Some(at) => taken.push((charge, at)),
-                // Of several charges others may not fit either, which only another check can tell.
-                None if commit.charges.len() > 1 => {
-                    return Err(self.check(commit).err().unwrap_or(CommitResult::Conflict));
-                }
                 None => return Err(CommitResult::Exceeded(vec![limit.clone()])),
             }
         }

@@ -74,11 +74,15 @@ fn advance<'a, D: Fn(&[u8], &Facts<'_>) -> Decision>(
 }
 
 fn ask<'a, D>(step: Step<'a, D>, asked: Asked, log: &mut Vec<Answered>, map: &Map) -> Step<'a, D> {
-    log.push(match asked {
+    log.push(answer(asked, map));
+    step
+}
+
+fn answer(asked: Asked, map: &Map) -> Answered {
+    match asked {
         Asked::Get { name } => Answered::Get(map.get(&name)),
         Asked::Swap { name, seen, bytes } => Answered::Swap(map.swap(&name, seen, &bytes)),
-    });
-    step
+    }
 }
 
 fn counted(map: &Map, limit: u8) -> u64 {
@@ -153,5 +157,28 @@ fn one_goes_first_and_the_other_does_not_fit() {
     let plan = Plan { session: Some(0), charges: vec![(0, 6)], second: 0 };
     for order in [vec![0], vec![0, 1], vec![0, 0, 1], vec![1, 1, 0, 0, 0]] {
         check(&[plan.clone(), plan.clone()], &order).unwrap();
+    }
+}
+
+/// Another commit takes the last of a limit after the first charge was taken: that limit is exceeded, and no other.
+#[test]
+fn what_was_taken_does_not_count_against_itself() {
+    for (turn, charges) in (0..12).flat_map(|turn| [(turn, ["a", "b"]), (turn, ["b", "a"])]) {
+        let (map, mut log) = (Map::default(), Vec::new());
+        let charges = charges
+            .map(|limit| charge(limit, if limit == "a" { 3 } else { 1 }, if limit == "a" { 5 } else { 1 }));
+        let last = [charge("b", 1, 1)];
+        let mut stolen = false;
+        let result = loop {
+            let replay = Replay::new(&log);
+            let result = CellStore::new(&replay, ONE).commit(&commit(&charges, 0));
+            let Some(asked) = replay.asked() else { break result };
+            if log.len() == turn {
+                stolen = CellStore::new(&map, ONE).commit(&commit(&last, 0)) == Done;
+            }
+            log.push(answer(asked, &map));
+        };
+        let expected = if stolen { exceeded(&["b"]) } else { Done };
+        assert_eq!(result, expected, "{turn}");
     }
 }
