@@ -13,8 +13,10 @@ Every case runs against Envoy as the example has it, and against one that normal
 import gzip
 import json
 import pathlib
+import re
 import sys
 import tomllib
+import urllib.parse
 import zlib
 
 import stage
@@ -33,7 +35,7 @@ MINIMUM_REFUSED = 40
 FIELDS = {
     "name", "why", "expect", "status", "lax", "lax_status", "method", "target", "version", "set", "add", "without",
     "body", "encode", "framing", "wire", "tool", "args", "reads", "mentions", "then", "half", "h2", "data", "trailers",
-    "repeat", "plain",
+    "repeat", "plain", "carries", "query", "add_many",
 }
 ENCODERS = {
     "gzip": gzip.compress,
@@ -93,6 +95,7 @@ def bytes_of(case):
         headers["content-length"] = str(len(body))
     lines = [f"{case.get('method', 'POST')} {case.get('target', '/mcp')} {case.get('version', 'HTTP/1.1')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"x-{number}: 1" for number in range(case.get("add_many", 0))]
     added = [line.replace("@repeat", "x" * case.get("repeat", {}).get("times", 0)) for line in case.get("add", [])]
     head = "\r\n".join([*lines, *added]).encode("latin-1") + b"\r\n\r\n"
     wire = case.get("wire")
@@ -128,6 +131,7 @@ def check_reply(expect, status, reply):
     if expect == "refused":
         got = reply.status if reply else 0
         assert got in (status or [400]), f"answered {reply}, not with one of {status or [400]}"
+        assert got != 200 or "error" in reply.json(), f"answered {reply}, which is no refusal"
     elif expect == "denied":
         decision, _ = stage.decided(reply)
         assert decision.get("verdict") in ("deny", "escalate"), f"answered {reply}, not with a denial"
@@ -142,9 +146,15 @@ def check_request(case, expect, received):
         return
     if case.get("reads"):
         assert targets(received) == {tuple(case["reads"])}, f"read as {targets(received)}: {received}"
+        if "query" in case:
+            for separators in "&", "&;":
+                pairs = re.split(f"[{separators}]", received.target.partition("?")[2])
+                found = dict(urllib.parse.unquote_plus(pair).split("=", 1) for pair in pairs)
+                assert found == case["query"], f"read as {found}: {received}"
         if "body" in case:
             assert json.loads(received.body) == case["args"], received
         return
+    assert case.get("carries", "").encode() in received.body, received
     wanted = (case.get("tool", GOOD_TOOL[0]), case.get("args", GOOD_TOOL[1]))
     assert calls(received) == [wanted], f"read as {calls(received)}, and {wanted} was decided: {received}"
 
@@ -162,8 +172,7 @@ def check_nothing_forbidden(case, received):
 
 def run(case, port, recorder, lax):
     recorder.taken()
-    send = exchange_h2 if "h2" in case else exchange
-    replies = send(port, case)
+    replies = exchange_h2(port, case, body_of) if "h2" in case else exchange(port, case)
     received = recorder.taken()
     check_nothing_forbidden(case, received)
     expect, status = expected(case, lax)

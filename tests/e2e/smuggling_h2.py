@@ -18,10 +18,8 @@ CONFIG = h2.config.H2Configuration(
 )
 
 
-def exchange_h2(port, case):
+def exchange_h2(port, case, body_of):
     """One stream for the case and one for each in `then`, opened together; the answers in that order."""
-    from smuggling import body_of
-
     cases = [case, *case.get("then", [])]
     connection = h2.connection.H2Connection(CONFIG)
     connection.initiate_connection()

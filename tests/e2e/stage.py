@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 PLACET = PROGRAMS / "placet"
 EXAMPLE = ROOT / "examples" / "envoy"
+POLICIES = ROOT / "policies" / "quickstart"
 # What the example's files name, and a test puts others in place of.
 PORTS = {"gateway": 10400, "mcp": 10401, "api": 10402, "admin": 10409}
 
