@@ -11,6 +11,7 @@ import json
 import re
 import socketserver
 import threading
+import unicodedata
 import urllib.parse
 import zlib
 
@@ -120,7 +121,12 @@ def texts(body):
             bodies.append(undo(body))
         except (OSError, EOFError, zlib.error):
             pass
-    for one in bodies:
+    # C0 and C1 begin long ways to write ASCII, which old decoders undo.
+    bodies.append(re.sub(rb"[\xc0\xc1][\x80-\xbf]", lambda of: bytes([(of[0][0] & 1) << 6 | of[0][1] & 63]), body))
+    # Comments, for readers that know them.
+    bodies.append(re.sub(rb"/\*.*?\*/", b"", body))
+    bodies.append(re.sub(rb"/\*|\*/", b"", body))
+    for one in dict.fromkeys(bodies):
         for encoding in ENCODINGS:
             try:
                 yield one.decode(encoding)
@@ -133,7 +139,17 @@ def first_wins(pairs):
 
 
 def any_case(pairs):
-    return {name.lower(): value for name, value in pairs}
+    return {name.casefold(): value for name, value in pairs}
+
+
+def merged(pairs):
+    """As JavaScript does when it copies members one by one."""
+    found = dict(pairs)
+    found.update(value if isinstance(value := found.get("__proto__"), dict) else {})
+    return found
+
+
+HOOKS = [dict, first_wins, any_case, lambda pairs: any_case(reversed(pairs)), merged]
 
 
 def documents(text, hook):
@@ -158,10 +174,13 @@ def calls(received):
     """Every tool call that some server would have read out of a request: names and arguments."""
     found = []
     for text in texts(received.body):
-        for hook in (dict, first_wins, any_case, lambda pairs: any_case(reversed(pairs))):
+        for hook in HOOKS:
             for message in itertools.chain.from_iterable(map(messages, documents(text, hook))):
                 params = message.get("params")
-                if message.get("method") == "tools/call" and isinstance(params, dict):
+                if isinstance(params, list):
+                    params = dict(zip(["name", "arguments"], params))
+                method = message.get("method")
+                if isinstance(method, str) and method.strip().lower() == "tools/call" and isinstance(params, dict):
                     call = (params.get("name"), params.get("arguments", {}))
                     if call not in found:
                         found.append(call)
@@ -170,6 +189,14 @@ def calls(received):
         if not any(name == call[0] for call in found):
             found.append((name, {}))
     return found
+
+
+def is_named(name, tool):
+    """Whether some server would take a name for this tool."""
+    if isinstance(name, list):
+        return any(is_named(one, tool) for one in name)
+    name = unicodedata.normalize("NFKC", str(name)).split("\0")[0]
+    return name.strip().casefold() == tool.casefold()
 
 
 def targets(received):
