@@ -71,7 +71,7 @@ def body_of(case):
     text = text.replace("@good", GOOD).replace("@bad", BAD)
     if "repeat" in case:
         text = text.replace("@repeat", case["repeat"]["text"] * case["repeat"]["times"])
-    body = text.encode("utf-8", "surrogateescape")
+    body = case["wire"].encode("latin-1") if "wire" in case else text.encode("utf-8", "surrogateescape")
     return ENCODERS[case["encode"]](body) if "encode" in case else body
 
 
@@ -98,9 +98,8 @@ def bytes_of(case):
     lines += [f"x-{number}: 1" for number in range(case.get("add_many", 0))]
     added = [line.replace("@repeat", "x" * case.get("repeat", {}).get("times", 0)) for line in case.get("add", [])]
     head = "\r\n".join([*lines, *added]).encode("latin-1") + b"\r\n\r\n"
-    wire = case.get("wire")
-    if wire is not None:
-        body = wire.replace("@good", GOOD).replace("@bad", BAD).encode("latin-1")
+    if framing == "none" and "wire" in case:
+        body = case["wire"].replace("@good", GOOD).replace("@bad", BAD).encode("latin-1")
     return head + body
 
 
@@ -109,7 +108,7 @@ def exchange(port, case):
     wanted = 1 + len(case.get("then", []))
     data = bytes_of(case) + b"".join(bytes_of(one) for one in case.get("then", []))
     replies = []
-    with stage.Connection(port, timeout=4 if case.get("half") else 20) as connection:
+    with stage.Connection(port, timeout=1.5 if case.get("half") else 20) as connection:
         try:
             connection.send(data)
             while len(replies) < wanted and (reply := connection.reply(case.get("method", "POST"))):
@@ -202,7 +201,7 @@ def run(case, port, recorder, lax):
     assert len(received) == len(wanted), f"the server got {len(received)} requests, not {len(wanted)}: {received}"
     for (one, expect), request in zip(wanted, received):
         check_request(one, expect, request)
-    return ", ".join(str(reply.status) for reply in replies) or "closed"
+    return ", ".join(str(reply.status) if reply else "reset" for reply in replies) or "closed"
 
 
 # What an Envoy without precautions would say instead.
@@ -224,10 +223,10 @@ def main():
     check = stage.Checks()
     check("readers", check_readers, cases)
     with stage.scratch() as folder, Recorder() as recorder:
-        stage.build(stage.POLICIES, folder / "dist", "--only", "filter")
+        policy = stage.policy(folder)
         for name, places in (("example", {}), ("lax", LAX)):
             ports = {"gateway": stage.free_port(), "admin": stage.free_port()}
-            config = stage.configuration("envoy.yaml", {**ports, "mcp": recorder.port, "api": recorder.port}, places)
+            config = stage.configuration("envoy.yaml", {**ports, "mcp": recorder.port, "api": recorder.port}, {**places, **policy})
             with stage.envoy(config, folder, ports["admin"], name=name):
                 for case in cases:
                     check(f"{name}/{case['id']}", run, case, ports["gateway"], recorder, name == "lax")

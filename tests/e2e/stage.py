@@ -1,5 +1,6 @@
 """What the end-to-end scripts with Envoy share: programs that run, raw requests, and checks that count."""
 
+import base64
 import contextlib
 import json
 import os
@@ -127,6 +128,26 @@ def build(policies, out, *flags):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr}{done.stdout}"
     return out
+
+
+def bundle(policies, folder, name="policy"):
+    """A bundle, as it stands in the filter's configuration."""
+    out = build(policies, folder / name, *ONLY_BUNDLE)
+    return base64.b64encode((out / "policy.bundle").read_bytes()).decode()
+
+
+ONLY_BUNDLE = [] if os.environ.get("OLD") else ["--only", "bundle"]
+MODULE = "dist/policy.filter.wasm"
+GUARD = '"guard": {\n'
+
+
+def policy(folder, policies=POLICIES, module=os.environ.get("PLACET_FILTER")):
+    """What puts a policy into the example's configuration: as a binary, or beside a filter without one."""
+    if module:
+        own = f'"policy": {{"bundle": "{bundle(policies, folder)}"}}, {GUARD}'
+        return {f"filename: {MODULE}": f"filename: {module}", GUARD: own}
+    build(policies, folder / "dist", "--only", "filter")
+    return {}
 
 
 def put(text, places):
