@@ -141,7 +141,11 @@ MODULE = "dist/policy.filter.wasm"
 GUARD = '"guard": {\n'
 
 
-def policy(folder, policies=POLICIES, module=os.environ.get("PLACET_FILTER")):
+# A filter without a policy, to be tested in place of the one that `placet build` makes.
+OTHER_MODULE = os.environ.get("PLACET_FILTER")
+
+
+def policy(folder, policies=POLICIES, module=OTHER_MODULE):
     """What puts a policy into the example's configuration: as a binary, or beside a filter without one."""
     if module:
         own = f'"policy": {{"bundle": "{bundle(policies, folder)}"}}, {GUARD}'
