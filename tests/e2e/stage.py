@@ -132,11 +132,11 @@ def build(policies, out, *flags):
 
 def bundle(policies, folder, name="policy"):
     """A bundle, as it stands in the filter's configuration."""
-    out = build(policies, folder / name, *ONLY_BUNDLE)
+    out = build(policies, folder / name, "--only", "bundle")
     return base64.b64encode((out / "policy.bundle").read_bytes()).decode()
 
 
-ONLY_BUNDLE = [] if os.environ.get("OLD") else ["--only", "bundle"]
+
 MODULE = "dist/policy.filter.wasm"
 GUARD = '"guard": {\n'
 
@@ -202,7 +202,7 @@ def envoy(config, folder, admin, workers=2, name="envoy"):
     """Envoy with a configuration, in a folder that relative paths start from. It must end in order."""
     file, log = folder / f"{name}.yaml", folder / f"{name}.log"
     file.write_text(config)
-    command = [envoy_program(), "-c", str(file), "--concurrency", str(workers), "--log-level", "info"]
+    command = [envoy_program(), "-c", str(file), "--concurrency", str(workers), "--log-level", "warning", "--component-log-level", "wasm:info"]
     command += ["--use-dynamic-base-id", "--log-path", str(log), "--drain-time-s", "1"]
     log.touch()
     with open(folder / f"{name}.out", "w") as out:
@@ -297,7 +297,7 @@ class Connection:
 
 def request(method, path, headers=(), body=b""):
     """The bytes of a plain request."""
-    head = [f"{method} {path} HTTP/1.1", "host: gateway.example"]
+    head = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1"]
     head += [f"{name}: {value}" for name, value in dict(headers).items()]
     if body or method in ("POST", "PUT", "PATCH"):
         head.append(f"content-length: {len(body)}")

@@ -51,7 +51,8 @@ pub(crate) fn response(id: &str, outcome: &str, value: &str) -> String {
     Object::new().string("jsonrpc", "2.0").raw("id", id).raw(outcome, value).finish()
 }
 
-/// A result with `isError`, the reason in words, and the decision in `_meta`.
+/// A result with `isError`, the reason in words, and the decision in `_meta`. Version 2026-07-28 demands a `resultType`,
+/// and to earlier ones any other member is just one more.
 pub(crate) fn refused(decision: &Decision, reference: Option<&str>) -> String {
     let text = Object::new().string("type", "text").string("text", &words(decision)).finish();
     let mut meta = Object::new().raw(META, &json(decision));
@@ -59,6 +60,7 @@ pub(crate) fn refused(decision: &Decision, reference: Option<&str>) -> String {
         meta = meta.string(APPROVAL, reference);
     }
     let result = Object::new().raw("content", &format!("[{text}]")).raw("isError", "true");
+    let result = result.string("resultType", "complete");
     result.raw("_meta", &meta.finish()).finish()
 }
 
