@@ -4,6 +4,7 @@
 //! `PLACET_GUESTS=DIR` takes ready core modules instead, for builds without a WebAssembly target.
 
 #[path = "build/guest.rs"]
+#[expect(dead_code, reason = "cargo xtask test also builds guests with features for tests")]
 mod guest;
 
 use std::fmt::Write as _;

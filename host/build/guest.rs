@@ -43,7 +43,16 @@ impl Guest {
 /// # Errors
 /// What went wrong and what to do about it, in words.
 pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<(Guest, Vec<u8>)>, String> {
-    read(&compile(root, target_dir)?)
+    read(&compile(root, target_dir, &[])?)
+}
+
+/// Builds every guest with a feature of one of them, such as `placet-filter/trap-for-tests`; where cargo leaves them.
+/// What is shipped is built by [`build`], and never taken from there.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_for_tests(root: &Path, target_dir: &Path, feature: &str) -> Result<PathBuf, String> {
+    compile(root, target_dir, &["--features", feature])
 }
 
 /// Reads the core modules that a directory holds.
@@ -69,7 +78,7 @@ pub fn encode(guest: &Guest, module: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Has cargo build them; where it leaves them.
-fn compile(root: &Path, target_dir: &Path) -> Result<PathBuf, String> {
+fn compile(root: &Path, target_dir: &Path, more: &[&str]) -> Result<PathBuf, String> {
     let sysroot = sysroot()?;
     let std = standard_library(&sysroot)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -77,7 +86,7 @@ fn compile(root: &Path, target_dir: &Path) -> Result<PathBuf, String> {
     for guest in GUESTS {
         cargo.args(["--package", guest.package]);
     }
-    cargo.args(["--target", TARGET, "--target-dir"]).arg(target_dir);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(target_dir).args(more);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_of_outer_build) {
             cargo.env_remove(name);

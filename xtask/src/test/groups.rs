@@ -2,6 +2,8 @@
 
 use clap::builder::PossibleValuesParser;
 
+use super::e2e::{self, Script};
+
 /// Steps that belong together.
 pub struct Group {
     /// What `--only` calls it.
@@ -20,8 +22,8 @@ pub enum Work {
     Host(&'static str),
     /// A command of this program; counts as one.
     Xtask(&'static str),
-    /// A Python script with a real MCP client; counts as one.
-    EndToEnd(&'static str),
+    /// A Python script with a real client, or a real proxy.
+    EndToEnd(&'static Script),
 }
 
 /// Every group.
@@ -125,7 +127,12 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "e2e",
         about: "a real MCP client, the gateway, and a real MCP server",
-        steps: &[Work::EndToEnd("tests/e2e/quickstart.py")],
+        steps: &[Work::EndToEnd(&e2e::QUICKSTART)],
+    },
+    Group {
+        name: "envoy",
+        about: "the filter in a real Envoy, in front of real servers",
+        steps: &[Work::EndToEnd(&e2e::IN_ENVOY), Work::EndToEnd(&e2e::SMUGGLING), Work::EndToEnd(&e2e::LOAD)],
     },
 ];
 

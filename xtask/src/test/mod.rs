@@ -54,7 +54,7 @@ fn step(workspace: &Workspace, work: &Work) -> Result<Counts> {
         Work::Cargo(args) => typed(&workspace.cargo(args)),
         Work::Host(name) => typed(&workspace.cargo(&host_test(name))),
         Work::Xtask(command) => format!("cargo xtask {command}"),
-        Work::EndToEnd(script) => format!("python {script}"),
+        Work::EndToEnd(script) => format!("python {}", script.path),
     };
     print!("  {title} … ");
     std::io::stdout().flush()?;
