@@ -7,11 +7,13 @@ of each world that record is compared with what was allowed.
 import asyncio
 import concurrent.futures
 import contextlib
+import difflib
 import functools
 import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +26,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 import stage
+from recorder import Recorder
 from stage import AGENT, JSON, ask, call, decided, lines, tools_call
 
 REFUND = {"amount": 50, "currency": "USD", "customer": "c-1", "reason": "late"}
@@ -469,6 +472,65 @@ def host_down(check):
         check("host-down/record", of.check_record)
 
 
+def without_the_setting(check):
+    """Where `allow_on_headers_stop_iteration` cannot be set: bodies never come, or the server sees heads first."""
+    setting = "allow_on_headers_stop_iteration: true"
+
+    def send(port, path, method="POST", body=b""):
+        with stage.Connection(port, timeout=2) as connection:
+            try:
+                return connection.ask(method, path, {**JSON, **AGENT}, body)
+            except TimeoutError:
+                return None
+
+    def hangs(port, recorder):
+        assert send(port, "/mcp", body=tools_call("crm.search", {"query": "ada"})) is None, "there was an answer"
+        assert send(port, "/api/databases/crm", "DELETE").status == 403
+        assert not recorder.taken(), "something reached the server"
+
+    def heads_first(port, recorder):
+        reply = send(port, "/mcp", body=tools_call("crm.search", {"query": "ada"}))
+        print("DBG", reply, recorder.taken())
+        assert decided(send(port, "/mcp", body=tools_call("admin.drop_database", {"name": "crm"})))[0]["verdict"] == "deny"
+        assert send(port, "/api/databases/crm", "DELETE").status == 403
+        reached = recorder.taken()
+        assert all(one.line.startswith("POST /mcp") and not one.body for one in reached), reached
+        return f"the server saw {len(reached)} head of a call that was denied, and no body"
+
+    for name, places, what in [
+        ("hangs", {setting: ""}, hangs),
+        ("heads-first", {setting: "", '"state": {"in"': '"phase": "body", "state": {"in"'}, heads_first),
+    ]:
+        with stage.scratch() as folder, Recorder() as recorder:
+            ports = {"gateway": stage.free_port(), "admin": stage.free_port(), "mcp": recorder.port, "api": recorder.port}
+            text = stage.configuration("envoy.yaml", ports, {**places, **stage.policy(folder)})
+            with stage.envoy(text, folder, ports["admin"], name=name):
+                check(f"without-the-setting/{name}", what, ports["gateway"], recorder)
+
+
+def example_as_written(check):
+    """`examples/envoy/run` prints what stands in `expected.txt`."""
+    expected = stage.EXAMPLE / "expected.txt"
+
+    def prints():
+        busy = [port for port in stage.PORTS.values() if is_taken(port)]
+        assert not busy, f"the example needs ports that are in use: {busy}"
+        environment = {**os.environ, "PLACET_ENVOY": stage.envoy_program()}
+        done = subprocess.run([stage.EXAMPLE / "run"], env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        if os.environ.get("UPDATE_EXPECT"):
+            expected.write_text(done.stdout)
+        different = "".join(difflib.unified_diff(expected.read_text().splitlines(True), done.stdout.splitlines(True)))
+        assert not different, f"it prints something else (UPDATE_EXPECT=1 takes it up):\n{different}"
+
+    check("example/run-as-written", prints)
+
+
+def is_taken(port):
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) == 0
+
+
 def traps(check):
     """A filter that ends abnormally: its request fails, and the next ones are guarded as ever."""
     module = os.environ.get("PLACET_TRAP_FILTER")
@@ -500,8 +562,9 @@ def traps(check):
 
 def main():
     check = stage.Checks()
-    worlds = {"example": example, "sessions": sessions, "limits": limits, "reload": reloads, "jwt": tokens,
-              "host-down": host_down, "trap": traps}  # fmt: skip
+    worlds = {"as-written": example_as_written, "example": example, "sessions": sessions, "limits": limits,
+              "reload": reloads, "jwt": tokens, "host-down": host_down, "without-the-setting": without_the_setting,
+              "trap": traps}  # fmt: skip
     for name in sys.argv[1:] or worlds:
         try:
             worlds[name](check)
