@@ -294,6 +294,10 @@ fn no_tricks(head: &Head<'_>) -> Result<(), HttpReply> {
     if upgrades || head.method == "CONNECT" {
         return Err(HttpReply::bad("the connection cannot be taken over here"));
     }
+    // Proxies join a header that stands there twice; a server behind takes one of the two.
+    if head.one("host")?.is_some_and(|host| host.contains([',', '/', '@', ' '])) {
+        return Err(HttpReply::bad("the host is not one host"));
+    }
     Ok(())
 }
 
