@@ -89,14 +89,19 @@ test('a stream of events is inspected like a single answer', async () => {
 
 test('a plain interface', async (t) => {
   const json = { 'content-type': 'application/json' }
+  const REFUNDS = '/api/customers/c-1/refunds'
+  // The customer is in the path.
+  const part = (args) => args.replace('"customer": "c-1", ', '')
   for (const [name, request, expected, sent] of [
     ['path argument', { method: 'GET', path: '/api/customers/c-1' }, { reached: 1 }, '/api/customers/c-1'],
-    ['body arguments', { path: '/api/refunds', headers: json, body: SMALL }, { reached: 1 }, '/api/refunds'],
-    ['escalated', { path: '/api/refunds', headers: json, body: BIG }, { status: 403, has: 'approval-required' }],
-    ['denied', { path: '/api/refunds', headers: json, body: HUGE }, { status: 403, has: 'refund-ceiling' }],
+    ['body arguments', { path: REFUNDS, headers: json, body: part(SMALL) }, { reached: 1 }, REFUNDS],
+    ['escalated', { path: REFUNDS, headers: json, body: part(BIG) }, { status: 403, has: 'approval-required' }],
+    ['denied', { path: REFUNDS, headers: json, body: part(HUGE) }, { status: 403, has: 'refund-ceiling' }],
     ['denied by path', { method: 'DELETE', path: '/api/databases/crm' }, { status: 403, has: 'no-administration' }],
+    ['an argument twice', { path: REFUNDS, headers: json, body: SMALL }, { status: 400 }],
+    ['a query that no rule names', { path: `${REFUNDS}?force=true`, headers: json, body: part(SMALL) }, { status: 403 }],
     ['no route', { method: 'GET', path: '/api/nothing' }, { status: 403, has: 'no-route' }],
-    ['wrong method', { method: 'PUT', path: '/api/refunds', headers: json, body: SMALL }, { status: 403 }],
+    ['wrong method', { method: 'PUT', path: REFUNDS, headers: json, body: part(SMALL) }, { status: 403 }],
     ['not guarded', { method: 'GET', path: '/health?x=1', consumer: undefined }, { reached: 1 }, '/health?x=1'],
   ])
     await t.test(name, async () => {

@@ -15,7 +15,7 @@ export const GUARD = {
       prefix: '/api/',
       routes: [
         { method: 'GET', path: '/api/customers/{id}', tool: 'crm.read_customer' },
-        { method: 'POST', path: '/api/refunds', tool: 'payments.refund' },
+        { method: 'POST', path: '/api/customers/{customer}/refunds', tool: 'payments.refund' },
         { method: 'DELETE', path: '/api/databases/{name}', tool: 'admin.drop_database' },
       ],
     },
