@@ -10,6 +10,8 @@ const MOST_HEADERS = 1000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** Requests under way at most; then the oldest are forgotten, and their answers refused. */
 const MOST_EXCHANGES = 4096
+/** They outlive instances, which the plugin server drops after a minute without events. */
+const exchanges = new Map()
 /** Where the exchange's id is kept from one phase to the next. */
 const MARK = 'placet_exchange'
 const UNGUARDED = 'unguarded'
@@ -27,7 +29,7 @@ export class Instance {
   static async open({ guard, upstream }) {
     const components = await Components.shared()
     const instance = new Instance()
-    Object.assign(instance, { components, configuration: guard, upstream, exchanges: new Map() })
+    Object.assign(instance, { components, configuration: guard, upstream })
     instance.guard()
     return instance
   }
@@ -48,15 +50,15 @@ export class Instance {
 
   remember(exchange) {
     const id = randomUUID()
-    this.exchanges.set(id, { exchange, of: this.of })
-    if (this.exchanges.size > MOST_EXCHANGES) this.exchanges.delete(this.exchanges.keys().next().value)
+    exchanges.set(id, { exchange, of: this.of })
+    if (exchanges.size > MOST_EXCHANGES) end(this.recall(exchanges.keys().next().value))
     return id
   }
 
   /** The exchange, unless the component that it belongs to has trapped. */
   recall(id) {
-    const found = this.exchanges.get(id)
-    this.exchanges.delete(id)
+    const found = exchanges.get(id)
+    exchanges.delete(id)
     return found?.of === this.components.guarding ? found?.exchange : undefined
   }
 }
@@ -77,6 +79,16 @@ async function access(kong, instance) {
   if (admitted.tag === 'pass') return forward(kong, instance, UNGUARDED)
 
   const exchange = admitted.val
+  const reply = await request(kong, instance, exchange, method, headers)
+  if (reply) {
+    end(exchange)
+    return reply
+  }
+  return forward(kong, instance, instance.remember(exchange))
+}
+
+/** The answer to a guarded request; nothing when what is to be sent stands ready. */
+async function request(kong, instance, exchange, method, headers) {
   if (!METHODS.has(method)) return problem(405, 'bad-request', `the method \`${method}\` cannot be guarded`)
   // Kong buffers no answers over HTTP/2, so that they could not be inspected.
   if (Number(await kong.request.getHttpVersion()) >= 2)
@@ -88,9 +100,7 @@ async function access(kong, instance) {
   const verdict = instance.components.use(() => exchange.request(body, now()))
   await report(kong, exchange)
   if (verdict.tag === 'answer') return verdict.val
-
   await rewrite(kong, verdict.val, body)
-  return forward(kong, instance, instance.remember(exchange))
 }
 
 /** What is sent is what was decided, and nothing that merely came along. */
@@ -117,6 +127,15 @@ async function response(kong, instance) {
   if (mark === UNGUARDED) return
   const exchange = instance.recall(mark)
   if (!exchange) return problem(502, 'plugin-failed', 'nobody knows what this is the answer to')
+  try {
+    return await inspect(kong, instance, exchange)
+  } finally {
+    end(exchange)
+  }
+}
+
+/** What the server's answer becomes; nothing when it passes as it is. */
+async function inspect(kong, instance, exchange) {
   const status = await kong.service.response.getStatus()
   const headers = list(await kong.service.response.getHeaders(MOST_HEADERS))
   const plan = instance.components.use(() => exchange.head(status, headers))
@@ -133,4 +152,9 @@ async function response(kong, instance) {
 /** Every decision is a line in Kong's log. */
 async function report(kong, exchange) {
   for (const decision of exchange.decisions()) await kong.log.notice(`placet: ${decision}`)
+}
+
+/** Gives an exchange's memory back. */
+function end(exchange) {
+  exchange?.[Symbol.dispose ?? Symbol.for('dispose')]?.()
 }

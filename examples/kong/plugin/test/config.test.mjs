@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { Components } from '../lib/components.mjs'
-import { plugin } from './kong.mjs'
+import { plugin } from '../harness/exchange.mjs'
 
 const Ajv = createRequire(import.meta.url)('ajv-draft-04').default
 const text = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')

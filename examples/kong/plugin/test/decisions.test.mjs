@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Exchange, call, message, result } from './kong.mjs'
+import { Exchange, call, message, result } from '../harness/exchange.mjs'
 
 const SMALL = '{"amount": 50, "currency": "USD", "customer": "c-1", "reason": "late"}'
 const BIG = '{"amount": 900, "currency": "USD", "customer": "c-1", "reason": "lost"}'

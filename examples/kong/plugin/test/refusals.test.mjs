@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Exchange, GUARD, call, message } from './kong.mjs'
+import { Exchange, GUARD, call, message } from '../harness/exchange.mjs'
 
 const GOOD = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm.search","arguments":{"query":"a"}}}'
 const utf16 = (text) => new Uint8Array(Buffer.from(`\ufeff${text}`, 'utf16le'))
@@ -139,6 +139,29 @@ test('failures refuse', async (t) => {
     exchange.shared.set = () => {}
     const reply = await exchange.run()
     assert.equal(reply.status, 502)
+  })
+  await t.test('an enforcement component that traps', async () => {
+    const { Components } = await import('../lib/components.mjs')
+    const components = await Components.shared()
+    const trap = () => {
+      throw new WebAssembly.RuntimeError('unreachable')
+    }
+    components.guarding = { Guard: { open: () => ({ admit: trap }) } }
+    await refused(message(GOOD), 503)
+    const next = message(GOOD)
+    await next.run()
+    assert.equal(next.reached.length, 1)
+  })
+  await t.test('an answer whose request was before the trap', async () => {
+    const { Components } = await import('../lib/components.mjs')
+    const components = await Components.shared()
+    const answer = () => {
+      components.guarding = undefined
+      return { status: 200, headers: {}, body: 'secret' }
+    }
+    const reply = await message(GOOD, { answer }).run()
+    assert.equal(reply.status, 502)
+    assert.ok(!reply.body.includes('secret'))
   })
   await t.test('a policy component that traps', async () => {
     const { Components } = await import('../lib/components.mjs')
