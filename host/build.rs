@@ -1,5 +1,5 @@
-//! Builds the guests and leaves them where `include_bytes!` finds them: their core modules for `placet build`, and the
-//! policy component for the host's own decisions.
+//! Builds the guests and leaves them where `include_bytes!` finds them: their core modules for `placet build`, the
+//! policy component for the host's own decisions, and the enforcement component, which has no policy.
 //!
 //! `PLACET_GUESTS=DIR` takes ready core modules instead, for builds without a WebAssembly target.
 
@@ -40,7 +40,11 @@ fn run() -> Result<(), String> {
     };
     let mut list = String::from("&[");
     for (guest, core) in guests {
-        let Guest { kind, component, .. } = guest;
+        let Guest { kind, component, decides, .. } = guest;
+        if !decides {
+            write(&out.join(format!("{kind}.component.wasm")), &guest::encode(&guest, &core)?)?;
+            continue;
+        }
         write(&out.join(guest.file()), &core)?;
         let item = format!(
             "Guest {{ kind: {kind:?}, component: {component:?}, core: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{}\")) }}, ",

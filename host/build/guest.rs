@@ -15,12 +15,15 @@ pub struct Guest {
     pub kind: &'static str,
     /// Whether gateways take it as a component; otherwise as a core module.
     pub component: bool,
+    /// Whether it decides, and so has a policy put inside.
+    pub decides: bool,
 }
 
 /// Every guest.
 pub const GUESTS: &[Guest] = &[
-    Guest { package: "placet-component", kind: "component", component: true },
-    Guest { package: "placet-filter", kind: "filter", component: false },
+    Guest { package: "placet-component", kind: "component", component: true, decides: true },
+    Guest { package: "placet-filter", kind: "filter", component: false, decides: true },
+    Guest { package: "placet-enforcement", kind: "enforcement", component: true, decides: false },
 ];
 
 /// What the guests are made of, from the workspace's root.

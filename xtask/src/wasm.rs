@@ -27,6 +27,12 @@ struct Terms {
 const TERMS: &[Terms] = &[
     // Nothing from anywhere, and small enough for every gateway.
     Terms { kind: "component", limit: 1 << 20, imports: &[] },
+    // The policy component, and cells for state.
+    Terms {
+        kind: "enforcement",
+        limit: 640 << 10,
+        imports: &["placet:policy/decisions@0.1.0", "placet:enforcement/cells@0.1.0"],
+    },
     // The proxy-wasm ABI, and no WASI.
     Terms { kind: "filter", limit: 1664 << 10, imports: &["env proxy_*"] },
     // What `wasmtime serve` and Spin give every HTTP component, and Spin's own two interfaces.

@@ -33,6 +33,10 @@ pub struct Guest {
 /// The guests that this program carries.
 pub const GUESTS: &[Guest] = include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 
+/// The enforcement component, `components/placet-enforcement`: for hosts of components that let it ask a policy component.
+/// It has no policy inside.
+pub const ENFORCEMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/enforcement.component.wasm"));
+
 /// A guest with its policy inside.
 #[derive(Debug)]
 pub struct Artifact {

@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use super::check::report;
 use super::policy::{TrustArgs, read_text, refuse};
 use super::{Exit, Format, Output};
-use crate::artifact::{Artifact, GUESTS, Guest, Layout};
+use crate::artifact::{Artifact, ENFORCEMENT, GUESTS, Guest, Layout};
 use crate::policy::load;
 
 /// What the bundle alone is called among what can be built.
 const BUNDLE: &str = "bundle";
+/// What the enforcement component is called there. It has no policy, and is written only when it is asked for.
+const REQUESTS: &str = "enforcement";
 
 /// Compile policies into a bundle and into WebAssembly binaries for gateways
 ///
@@ -28,7 +30,8 @@ pub struct Args {
     /// The folder to write to; or, when it ends in `.bundle`, the file for the bundle, and nothing else is built
     #[arg(short = 'o', long = "out", value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// Build these and nothing else
+    /// Build these and nothing else; `enforcement` is the same for every policy: it reads requests, and asks the
+    /// component
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(kinds()))]
     only: Vec<String>,
     /// Pack each binary as an OCI image layout, too: a folder to copy to a registry
@@ -42,7 +45,7 @@ pub struct Args {
 }
 
 fn kinds() -> impl Iterator<Item = &'static str> {
-    std::iter::once(BUNDLE).chain(GUESTS.iter().map(|guest| guest.kind))
+    [BUNDLE, REQUESTS].into_iter().chain(GUESTS.iter().map(|guest| guest.kind))
 }
 
 /// Everything that is built, before anything is written.
@@ -152,6 +155,11 @@ fn write(args: &Args, built: &Built, out: &Output) -> Result<(), Exit> {
             oci = Some((dir, layout.digest.clone()));
         }
         written.push(Written { kind: artifact.guest.kind, file, bytes: artifact.wasm.len(), oci });
+    }
+    if args.only.iter().any(|only| only == REQUESTS) {
+        let file = args.out.join("enforcement.component.wasm");
+        replace(&file, ENFORCEMENT).map_err(|error| fail(&file, error))?;
+        written.push(Written { kind: REQUESTS, file, bytes: ENFORCEMENT.len(), oci: None });
     }
     match out.format {
         Format::Json => println!("{}", describe(built, &written)),

@@ -24,6 +24,8 @@ pub enum Work {
     Xtask(&'static str),
     /// A Python script with a real client, or a real proxy.
     EndToEnd(&'static Script),
+    /// The tests of a package in JavaScript.
+    Npm(&'static str),
 }
 
 /// Every group.
@@ -125,6 +127,11 @@ pub const GROUPS: &[Group] = &[
     },
     Group { name: "mcp", about: "the gateway, exchange by exchange", steps: &[Work::Host("mcp")] },
     Group {
+        name: "kong",
+        about: "Kong's plugin in its plugin server, and the configurations for Kong",
+        steps: &[Work::Npm("examples/kong/plugin")],
+    },
+    Group {
         name: "e2e",
         about: "a real MCP client, the gateway, and a real MCP server",
         steps: &[Work::EndToEnd(&e2e::QUICKSTART)],
@@ -155,7 +162,7 @@ pub fn runs_target(package: &str, test: &str) -> bool {
             has(["-p", package]) && (args.contains(&"--tests") || has(["--test", test]))
         }
         Work::Host(name) => package == "placet" && *name == test,
-        Work::Xtask(_) | Work::EndToEnd(_) => false,
+        Work::Xtask(_) | Work::EndToEnd(_) | Work::Npm(_) => false,
     };
     GROUPS.iter().flat_map(|group| group.steps).any(runs)
 }

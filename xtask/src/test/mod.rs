@@ -3,6 +3,7 @@
 mod e2e;
 mod groups;
 mod libtest;
+mod npm;
 
 use std::io::Write as _;
 use std::process::Command;
@@ -55,6 +56,7 @@ fn step(workspace: &Workspace, work: &Work) -> Result<Counts> {
         Work::Host(name) => typed(&workspace.cargo(&host_test(name))),
         Work::Xtask(command) => format!("cargo xtask {command}"),
         Work::EndToEnd(script) => format!("python {}", script.path),
+        Work::Npm(package) => format!("npm test in {package}"),
     };
     print!("  {title} … ");
     std::io::stdout().flush()?;
@@ -69,6 +71,7 @@ fn step(workspace: &Workspace, work: &Work) -> Result<Counts> {
             single(xtask)?
         }
         Work::EndToEnd(script) => e2e::run(workspace, script)?,
+        Work::Npm(package) => npm::run(workspace, package)?,
     };
     let seconds = start.elapsed().as_secs_f64();
     match outcome {

@@ -52,6 +52,7 @@ pub fn run(workspace: &Workspace, package: &str) -> Result<Outcome> {
     let mut test = Command::new("node");
     test.current_dir(&copy).args(["--test", "--test-reporter=tap", "test/"]);
     test.env("PLACET", &placet).env("PLACET_POLICY", workspace.root.join(POLICY));
+    test.env("PLACET_SOURCES", &workspace.root);
     let (success, output) = capture(test)?;
     let mut counts = Counts { passed: count(&output, "# pass "), failed: count(&output, "# fail ") };
     if (!success || counts.passed == 0) && counts.failed == 0 {
@@ -78,14 +79,17 @@ fn install(package: &Path) -> Result<(), String> {
         }
     }
     let lock = |path: PathBuf| std::fs::read(path).ok();
-    let (wanted, done) = (package.join("package-lock.json"), package.join("node_modules/.installed-lock.json"));
+    let (wanted, done) =
+        (package.join("package-lock.json"), package.join("node_modules/.installed-lock.json"));
     if lock(done.clone()).is_some_and(|done| Some(done) == lock(wanted.clone())) {
         return Ok(());
     }
     let mut npm = Command::new("npm");
     npm.current_dir(package).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
     match capture(npm) {
-        Ok((true, _)) => std::fs::copy(wanted, done).map(drop).map_err(|e| format!("cannot note what is installed: {e}")),
+        Ok((true, _)) => {
+            std::fs::copy(wanted, done).map(drop).map_err(|e| format!("cannot note what is installed: {e}"))
+        }
         Ok((false, output)) => Err(format!("npm cannot install the packages: {}", output.trim())),
         Err(error) => Err(format!("npm cannot install the packages: {error:#}")),
     }
@@ -103,7 +107,8 @@ fn sync(from: &Path, to: &Path) -> Result<()> {
         if path.is_dir() {
             // A file that is gone from the sources must not be tested.
             if target.is_dir() && !target.join("node_modules").is_dir() {
-                std::fs::remove_dir_all(&target).with_context(|| format!("cannot empty `{}`", target.display()))?;
+                std::fs::remove_dir_all(&target)
+                    .with_context(|| format!("cannot empty `{}`", target.display()))?;
             }
             sync(&path, &target)?;
         } else {
