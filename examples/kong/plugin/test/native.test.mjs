@@ -7,7 +7,9 @@ import { test } from 'node:test'
 import { Components } from '../lib/components.mjs'
 
 const { PLACET, PLACET_POLICY } = process.env
-const skip = PLACET && PLACET_POLICY ? false : 'PLACET (the program) and PLACET_POLICY (its policies) are not set'
+// On CI nothing may be missing.
+const there = process.env.CI || (PLACET && PLACET_POLICY)
+const skip = there ? false : 'PLACET (the program) and PLACET_POLICY (its policies) are not set'
 const calls = readFileSync(new URL('calls.jsonl', import.meta.url), 'utf8').trim().split('\n')
 const placet = (args, input) => execFileSync(PLACET, args, { input, encoding: 'utf8' })
 
