@@ -1,8 +1,8 @@
 //! Decisions of the policy component, on the state in the host's cells.
 
-use placet_model::{Answer, Decision, Facts};
+use placet_model::{Answer, Facts};
 use placet_pdp::state::cells::{Bounds, CellStore, Cells, Held};
-use placet_pdp::state::{Place, Round, Step, Unavailable, session_fact};
+use placet_pdp::state::{Outcome, Place, Round, Step, Unavailable, session_fact};
 
 use crate::bindings::placet::enforcement::cells;
 use crate::bindings::placet::policy::decisions;
@@ -27,7 +27,7 @@ fn store() -> CellStore<Host> {
 }
 
 /// Decides a call (JSON) on state, and stores what the decision asks for.
-pub fn decide(call: &[u8]) -> Decision {
+pub fn decide(call: &[u8]) -> Outcome {
     let store = store();
     let ask = |call: &[u8], facts: &Facts<'_>| {
         convert::decision(decisions::decide_json(call, &convert::facts(facts)))
@@ -43,7 +43,7 @@ pub fn decide(call: &[u8]) -> Decision {
                 let result = store.commit(&committing.commit());
                 committing.answer(result)
             }
-            Step::Done(outcome) => return outcome.decision,
+            Step::Done(outcome) => return *outcome,
         }
     }
 }
@@ -56,11 +56,4 @@ pub fn list_tools(call: &[u8], tools: &[String]) -> Vec<decisions::Visibility> {
     };
     let facts = Facts { session: session_fact(&read), answer: Answer::NotAsked };
     decisions::list_tools(call, &convert::facts(&facts), tools)
-}
-
-/// The decision's JSON.
-pub fn json(decision: &Decision) -> String {
-    let mut text = String::new();
-    decision.write_json(&mut text);
-    text
 }

@@ -28,7 +28,9 @@ impl wit::Guest for Component {
     type Exchange = exchange::Exchange;
 
     fn decide(call: Vec<u8>) -> String {
-        deciding::json(&deciding::decide(&call))
+        let mut text = String::new();
+        deciding::decide(&call).decision.write_json(&mut text);
+        text
     }
 }
 

@@ -1,6 +1,7 @@
 // What the plugin does in each phase: carries bytes between Kong and the enforcement component.
 
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { Components } from './components.mjs'
 import { answerHeaders, authenticated, bytes, list } from './kong.mjs'
 
@@ -48,11 +49,9 @@ export class Instance {
     return this.opened
   }
 
-  remember(exchange) {
-    const id = randomUUID()
+  remember(id, exchange) {
     exchanges.set(id, { exchange, of: this.of })
     if (exchanges.size > MOST_EXCHANGES) end(this.recall(exchanges.keys().next().value))
-    return id
   }
 
   /** The exchange, unless the component that it belongs to has trapped. */
@@ -79,16 +78,18 @@ async function access(kong, instance) {
   if (admitted.tag === 'pass') return forward(kong, instance, UNGUARDED)
 
   const exchange = admitted.val
-  const reply = await request(kong, instance, exchange, method, headers)
+  const id = randomUUID()
+  const reply = await request(kong, instance, exchange, id, method, headers)
   if (reply) {
     end(exchange)
     return reply
   }
-  return forward(kong, instance, instance.remember(exchange))
+  instance.remember(id, exchange)
+  return forward(kong, instance, id)
 }
 
 /** The answer to a guarded request; nothing when what is to be sent stands ready. */
-async function request(kong, instance, exchange, method, headers) {
+async function request(kong, instance, exchange, id, method, headers) {
   if (!METHODS.has(method)) return problem(405, 'bad-request', `the method \`${method}\` cannot be guarded`)
   // Kong buffers no answers over HTTP/2, so that they could not be inspected.
   if (Number(await kong.request.getHttpVersion()) >= 2)
@@ -98,7 +99,7 @@ async function request(kong, instance, exchange, method, headers) {
   const body = bytes(await kong.request.getRawBody())
   if (body.length > Number(exchange.limit())) return exchange.tooLarge()
   const verdict = instance.components.use(() => exchange.request(body, now()))
-  await report(kong, exchange)
+  await report(kong, exchange, id)
   if (verdict.tag === 'answer') return verdict.val
   await rewrite(kong, verdict.val, body)
 }
@@ -130,6 +131,7 @@ async function response(kong, instance) {
   try {
     return await inspect(kong, instance, exchange)
   } finally {
+    await report(kong, exchange, mark)
     end(exchange)
   }
 }
@@ -138,20 +140,19 @@ async function response(kong, instance) {
 async function inspect(kong, instance, exchange) {
   const status = await kong.service.response.getStatus()
   const headers = list(await kong.service.response.getHeaders(MOST_HEADERS))
-  const plan = instance.components.use(() => exchange.head(status, headers))
+  const plan = instance.components.use(() => exchange.head(status, headers, now()))
   if (plan.tag === 'pass') return
   if (plan.tag === 'refuse') return plan.val
   const body = bytes(await kong.service.response.getRawBody())
   if (body.length > Number(plan.val)) return problem(502, 'answer-too-large', 'the answer of the server is too large')
   const answered = instance.components.use(() => exchange.response(body, now()))
-  await report(kong, exchange)
   if (answered.tag === 'refuse') return answered.val
   return { status, headers: answerHeaders(headers), body: answered.val }
 }
 
-/** Every decision is a line in Kong's log. */
-async function report(kong, exchange) {
-  for (const decision of exchange.decisions()) await kong.log.notice(`placet: ${decision}`)
+/** Every decision is a line in Kong's log, and so is what became of the call. */
+async function report(kong, exchange, id) {
+  for (const record of exchange.records(hostname(), id)) await kong.log.notice(`placet: ${record}`)
 }
 
 /** Gives an exchange's memory back. */

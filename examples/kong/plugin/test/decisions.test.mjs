@@ -23,7 +23,7 @@ async function check(exchange, { status = 200, has = [], reached = 0 }) {
 test('MCP calls by verdict', async (t) => {
   for (const [name, tool, args, expected] of [
     ['allowed', 'payments.refund', SMALL, { reached: 1, has: ['"done":true', '"verdict":"allow"'] }],
-    ['escalated', 'payments.refund', BIG, { has: ['needs approval', '"isError":true', 'team/big-refunds'] }],
+    ['escalated', 'payments.refund', BIG, { has: ['needs approval', '"isError":true', 'dev.placet/approval'] }],
     ['denied', 'payments.refund', HUGE, { has: ['denied by policy', '"isError":true', 'org/refund-ceiling'] }],
     ['unknown tool', 'payments.steal', '{}', { has: ['"isError":true', '"default-deny"'] }],
     ['an argument too many', 'payments.refund', SMALL.replace('{', '{"force": true, '), { has: '"default-deny"' }],
@@ -111,9 +111,22 @@ test('a plain interface', async (t) => {
     })
 })
 
-test('every decision is a line in the log', async () => {
-  const exchange = call('payments.refund', HUGE)
-  await exchange.run()
-  assert.equal(exchange.log.length, 1)
-  assert.match(exchange.log[0], /^placet: \{"verdict":"deny","code":"denied"/)
+test('every decision, and what became of it, is a line in the log', async (t) => {
+  const broken = () => ({ status: 500, headers: {}, body: 'oops' })
+  const json = { 'content-type': 'application/json' }
+  const api = (answer) => new Exchange({ method: 'GET', path: '/api/customers/c-1', headers: json, answer })
+  for (const [name, exchange, expected] of [
+    ['denied', call('payments.refund', HUGE), [['deny', undefined]]],
+    ['ran', call('crm.search', '{"query": "a"}', { answer: ok }), [['allow', undefined], ['allow', 'ran']]],
+    ['no answer', call('crm.search', '{"query": "a"}', { answer: broken }), [['allow', undefined], [undefined, 'unknown']]],
+    ['a plain answer', api(ok), [['allow', undefined], [undefined, 'ran']]],
+    ['a plain answer that failed', api(broken), [['allow', undefined], [undefined, 'failed']]],
+  ])
+    await t.test(name, async () => {
+      await exchange.run()
+      const records = exchange.log.map((line) => JSON.parse(line.replace(/^placet: /, '')))
+      assert.deepEqual(records.map(({ decision, outcome }) => [decision?.verdict, outcome]), expected)
+      assert.equal(new Set(records.map((record) => record.exchange)).size, 1)
+      assert.ok(records[0].call.tool)
+    })
 })
