@@ -52,7 +52,6 @@ pub fn run(workspace: &Workspace, package: &str) -> Result<Outcome> {
     let mut test = Command::new("node");
     test.current_dir(&copy).args(["--test", "--test-reporter=tap", "test/"]);
     test.env("PLACET", &placet).env("PLACET_POLICY", workspace.root.join(POLICY));
-    test.env("PLACET_SOURCES", &workspace.root);
     let (success, output) = capture(test)?;
     let mut counts = Counts { passed: count(&output, "# pass "), failed: count(&output, "# fail ") };
     if (!success || counts.passed == 0) && counts.failed == 0 {

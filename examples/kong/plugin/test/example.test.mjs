@@ -9,10 +9,10 @@ import { test } from 'node:test'
 import { PluginServer } from '../harness/remote.mjs'
 import { serve } from '../harness/stand-in.mjs'
 
-const { PLACET, PLACET_SOURCES } = process.env
+const { PLACET } = process.env
 // On CI nothing may be missing.
-const there = process.env.CI || (PLACET && PLACET_SOURCES)
-const skip = there ? false : 'PLACET (the program) and PLACET_SOURCES (the repository) are not set'
+const there = process.env.CI || PLACET
+const skip = there ? false : 'PLACET (the program, with the quickstart server beside it) is not set'
 const example = new URL('../..', import.meta.url).pathname
 
 /** Starts a program, and waits for the address in its first line. */
@@ -37,7 +37,7 @@ test('its requests', { skip }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'placet-'))
   const [mcpRecord, apiRecord] = ['mcp.jsonl', 'api.jsonl'].map((name) => join(dir, name))
   const mcp = await start(join(dirname(PLACET), 'quickstart-server'), ['--record', mcpRecord])
-  const api = await start('python3', [join(PLACET_SOURCES, 'examples/envoy/api.py'), '--record', apiRecord])
+  const api = await start('python3', [join(example, 'api.py'), '0', apiRecord])
   const server = await PluginServer.start()
   const text = readFileSync(join(example, 'plugin/kong.yml'), 'utf8')
   const kong = await serve(text.replace(':8900', `:${mcp.port}`).replace(':8901', `:${api.port}`), server)
