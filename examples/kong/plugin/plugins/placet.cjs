@@ -44,7 +44,7 @@ module.exports = {
   // the upstream's place (aws-lambda 750, proxy-cache 100): what was decided is what is sent.
   Priority: 760,
   Schema: [
-    // What is guarded, as JSON: `guard` in docs/filter.md.
+    // What is guarded, as JSON: docs/guard.md.
     { guard: { type: 'string', required: true } },
     // The Kong upstream that decided requests go to. The service's own host should be one that does not exist: then
     // nothing is sent when the plugin server is down, where Kong would otherwise go on without it.
