@@ -490,7 +490,8 @@ def without_the_setting(check):
 
     def heads_first(port, recorder):
         reply = send(port, "/mcp", body=tools_call("crm.search", {"query": "ada"}))
-        print("DBG", reply, recorder.taken())
+        assert reply.status == 503 and reply.json()["code"] == "not-written", reply
+        recorder.taken()
         assert decided(send(port, "/mcp", body=tools_call("admin.drop_database", {"name": "crm"})))[0]["verdict"] == "deny"
         assert send(port, "/api/databases/crm", "DELETE").status == 403
         reached = recorder.taken()
