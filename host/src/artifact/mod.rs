@@ -103,6 +103,7 @@ impl Guest {
         let mut wasm = if self.component {
             ComponentEncoder::default().module(&core)?.validate(true).encode()?
         } else {
+            wasmparser::validate(&core)?;
             core
         };
         stamp.append(bundle, &mut wasm);
