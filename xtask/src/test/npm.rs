@@ -66,8 +66,8 @@ fn failed(why: String) -> Outcome {
 
 /// The number behind the last line that begins so.
 fn count(output: &str, start: &str) -> u64 {
-    let numbers = output.lines().filter_map(|line| line.strip_prefix(start)?.trim().parse().ok());
-    numbers.last().unwrap_or(0)
+    let mut numbers = output.lines().filter_map(|line| line.strip_prefix(start)?.trim().parse().ok());
+    numbers.next_back().unwrap_or(0)
 }
 
 /// Installs what the lock file says, when that is not what is there already.
