@@ -1,22 +1,23 @@
-//! Sessions and counters between requests.
+//! Sessions and counters between requests: in Spin's key-value store, or nowhere.
 
-use placet_pdp::state::{Commit, CommitResult, StateStore, StoredSession, Unavailable};
+use placet_pdp::state::StateStore;
 
 use crate::settings::Settings;
 
-pub fn store(_: &Settings) -> NoState {
-    NoState
+#[cfg(feature = "spin")]
+mod keyvalue;
+#[cfg(not(feature = "spin"))]
+mod nowhere;
+
+/// The store of this build.
+#[cfg(feature = "spin")]
+pub fn store(settings: &Settings) -> impl StateStore {
+    use placet_pdp::state::cells::{Bounds, CellStore};
+    CellStore::new(keyvalue::Bucket::open(&settings.store), Bounds::default())
 }
 
-/// An instance lives for one request and has nowhere to keep anything: what needs state is denied.
-pub struct NoState;
-
-impl StateStore for NoState {
-    fn read_session(&self, _tenant: &str, _id: &str) -> Result<Option<StoredSession>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    fn commit(&self, _commit: &Commit<'_>) -> CommitResult {
-        CommitResult::Unavailable
-    }
+/// The store of this build.
+#[cfg(not(feature = "spin"))]
+pub fn store(_: &Settings) -> impl StateStore {
+    nowhere::Nowhere
 }
