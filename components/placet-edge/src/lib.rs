@@ -1,7 +1,6 @@
 //! The policy as a wasi:http component: a decision endpoint, and a proxy in front of an MCP server or an HTTP
 //! interface. Converts and waits; what a request means is for `placet-pep`, what is allowed for `placet-pdp`.
 #![cfg(target_arch = "wasm32")]
-#![expect(unsafe_code, reason = "generated bindings")]
 
 mod answer;
 mod decide;

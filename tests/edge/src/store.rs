@@ -61,7 +61,11 @@ impl Store {
         Ok(self.locked().values.get(key).cloned())
     }
 
-    pub(crate) fn increment(&self, key: &str, by: i64) -> Result<i64, Down> {
+    /// Adds to a number.
+    ///
+    /// # Errors
+    /// When the store is down, or the value is no number.
+    pub fn increment(&self, key: &str, by: i64) -> Result<i64, Down> {
         self.up()?;
         let mut cells = self.locked();
         let old = match cells.values.get(key) {

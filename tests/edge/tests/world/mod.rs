@@ -1,0 +1,104 @@
+//! The quickstart's policy in the component for Spin, in front of a server that notes what reaches it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use bytes::Bytes;
+use placet_edge_world::{Around, Edge, Store};
+use serde_json::{Value, json};
+
+/// A component, and what has reached the server behind it.
+pub struct World {
+    edge: Edge,
+    reached: Arc<Mutex<Vec<String>>>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer(Value);
+
+/// The component with the policy inside, as `placet build` makes it.
+static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is above");
+    let test = std::env::current_exe().expect("this test is a program");
+    let release: PathBuf = test.ancestors().nth(2).expect("it lies in `deps`").to_owned();
+    let out = release.join("edge-policies");
+    let mut build = Command::new(release.join("placet"));
+    build.arg("build").arg(root.join("examples/quickstart/policies")).arg("-o").arg(&out);
+    let built = build.output().unwrap_or_else(|e| panic!("`placet` is to be built first, it cannot be run: {e}"));
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    std::fs::read(out.join("policy.spin.wasm")).expect("`placet build` writes `policy.spin.wasm`")
+});
+
+impl World {
+    pub fn new(store: Store) -> World {
+        World::with(store, &[])
+    }
+
+    /// A world with some more variables.
+    pub fn with(store: Store, variables: &[(&str, &str)]) -> World {
+        let identity = json!({
+            "tenant": "acme", "env": "production", "agent": {"id": "support-bot", "roles": ["finance"]}
+        });
+        let guard = json!({"mcp": [{"path": "/mcp"}], "decide": "/v1/decide", "identity": {"fixed": identity}});
+        let set = [("guard", guard.to_string()), ("upstream", "http://tools.example".to_owned())];
+        let more = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let variables = set.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect();
+        let reached = Arc::new(Mutex::new(Vec::new()));
+        let noted = reached.clone();
+        let upstream = Arc::new(move |request: http::Request<Bytes>| {
+            let message: Value = serde_json::from_slice(request.body()).ok()?;
+            let tool = message["params"]["name"].as_str()?.to_owned();
+            noted.lock().ok()?.push(tool);
+            let result = json!({"content": [], "structuredContent": {"verified": true}});
+            let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
+            let response = http::Response::builder().header("content-type", "application/json");
+            response.body(Bytes::from(body)).ok()
+        });
+        let edge = Edge::new(&COMPONENT, Around { variables, store, upstream }).expect("the component links");
+        World { edge, reached }
+    }
+
+    /// A call through MCP.
+    pub fn call(&self, tool: &str, args: &str, session: &str) -> Answer {
+        let args: Value = serde_json::from_str(args).expect("arguments are JSON");
+        let params = json!({"name": tool, "arguments": args});
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let answer = self.post("/mcp", &message.to_string(), session);
+        Answer(answer["result"]["_meta"]["dev.placet/decision"].clone())
+    }
+
+    /// A call for the decision endpoint.
+    pub fn decide(&self, call: &str) -> Answer {
+        Answer(self.post("/v1/decide", call, ""))
+    }
+
+    /// The tools that were called at the server, in order.
+    pub fn reached(&self) -> Vec<String> {
+        self.reached.lock().expect("nobody panicked").clone()
+    }
+
+    fn post(&self, path: &str, body: &str, session: &str) -> Value {
+        let request = http::Request::post(format!("http://edge.example{path}"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-session-id", session)
+            .body(Bytes::from(body.to_owned()))
+            .expect("a request");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let response = runtime.block_on(self.edge.answer(request)).expect("an answer");
+        serde_json::from_slice(response.body())
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(response.body())))
+    }
+}
+
+impl Answer {
+    pub fn verdict(&self) -> String {
+        self.0["verdict"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn verdict_and_code(&self) -> (String, String) {
+        (self.verdict(), self.0["code"].as_str().unwrap_or_default().to_owned())
+    }
+}
