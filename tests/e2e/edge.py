@@ -24,7 +24,7 @@ import wasmtime_cli
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-POLICIES = ROOT / "examples" / "quickstart" / "policies"
+POLICIES = ROOT / "policies" / "quickstart"
 DECISION = "dev.placet/decision"
 IDENTITY = {"tenant": "acme", "env": "production", "agent": {"id": "support-bot", "roles": ["finance"]}}
 GUARD = {
@@ -256,17 +256,13 @@ def lets_through_what_is_allowed(port):
 def stops_what_is_not(port):
     for tool, args, expected in [
         ("admin.drop_database", {"name": "crm"}, ("deny", "denied")),
-        ("payments.refund", {"amount": 5000, "currency": "USD", "customer": "c", "reason": "r"}, ("escalate", "escalated")),
-        ("crm.search", {"query": "a", "drop": True}, None),
+        ("payments.refund", {"amount": 5000, "currency": "USD", "customer": "c", "reason": "r"}, ("escalate", "approval-required")),
         # A limit counts payments, and nothing here can.
         ("payments.refund", {"amount": 50, "currency": "USD", "customer": "c", "reason": "r"}, ("deny", "state-unavailable")),
         ("no.such_tool", {}, ("deny", None)),
     ]:
         status, answer = call(port, tool, args)
         found = verdict(answer)
-        if expected is None:
-            reached()
-            continue
         assert found[0] == expected[0] and expected[1] in (None, found[1]), f"{tool}: {answer}"
         assert answer["result"]["isError"] is True, answer
     for method, path, status in [
@@ -391,7 +387,7 @@ def main():
     build = [PROGRAMS / "placet", "build", POLICIES, "-o", folder]
     subprocess.run(build, check=True, capture_output=True)
     inspect = [PROGRAMS / "placet", "inspect", folder / "policy.bundle", "--format", "json"]
-    digest = json.loads(subprocess.run(inspect, check=True, capture_output=True).stdout)["digest"]
+    digest = json.loads(subprocess.run(inspect, check=True, capture_output=True).stdout)["policy"]
     component, log = folder / "policy.edge.wasm", folder / "serve.log"
     with upstream() as server:
         with serving(component, log, guard=GUARD, upstream=server) as port:

@@ -9,10 +9,17 @@ use spin_sdk::wasip3::spawn;
 
 use crate::decide::{self, now};
 use crate::settings::Settings;
-use crate::wire::{Unreadable, names_and_values, read, reply, respond, rewrite, strip, whole};
+use crate::wire::{
+    Unreadable, bodiless, length, names_and_values, read, reply, respond, rewrite, strip, whole,
+};
 
 /// What is not guarded.
-pub async fn pass(settings: &Settings, request: Request<()>, path: &str, body: BoxBody) -> Response<BoxBody> {
+pub async fn pass(
+    settings: &Settings,
+    request: Request<()>,
+    path: &str,
+    body: Option<BoxBody>,
+) -> Response<BoxBody> {
     match ask(settings, request, path, body).await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
@@ -30,7 +37,7 @@ pub async fn understood(
     settings: Settings,
     request: Request<()>,
     path: &str,
-    body: BoxBody,
+    body: Option<BoxBody>,
     mut incoming: Incoming,
 ) -> Response<BoxBody> {
     let response = match ask(&settings, request, path, body).await {
@@ -51,11 +58,16 @@ pub async fn understood(
             reply(replaced)
         }
         Plan::Whole { limit } => {
+            let length = length(&parts.headers);
             let read = read(body, limit).await.map_err(|error| match error {
                 Unreadable::TooLong => "the server's answer is too long",
                 Unreadable::Broken => "the server's answer broke off",
             });
             let answer = match read {
+                // Not every host says when a body breaks off.
+                Ok(body) if length.is_some_and(|length| length != body.len()) => {
+                    Err("the server's answer broke off")
+                }
                 Ok(body) => answer(&settings, &incoming, &body).await,
                 Err(why) => Err(why),
             };
@@ -78,7 +90,8 @@ pub async fn understood(
                 let mut body = body.stream();
                 // Read to the end even when the agent no longer listens: what the call did is to be decided.
                 while let Some(chunk) = body.next().await {
-                    let Ok(whole) = chunk.map_err(|_| "it broke off").and_then(|chunk| events.push(&chunk)) else {
+                    let Ok(whole) = chunk.map_err(|_| "it broke off").and_then(|chunk| events.push(&chunk))
+                    else {
                         break;
                     };
                     for event in whole {
@@ -134,15 +147,24 @@ async fn answer(
 }
 
 /// Sends a request to the server.
-async fn ask(settings: &Settings, request: Request<()>, path: &str, body: BoxBody) -> Result<Response, String> {
+async fn ask(
+    settings: &Settings,
+    mut request: Request<()>,
+    path: &str,
+    body: Option<BoxBody>,
+) -> Result<Response, String> {
     let upstream = settings.upstream.as_ref().ok_or("no `upstream` is configured")?;
     let (Some(scheme), Some(authority)) = (upstream.scheme_str(), upstream.authority()) else {
         return Err("`upstream` is no address".to_owned());
     };
-    let mut request = request.map(|()| body);
-    *request.uri_mut() = format!("{scheme}://{authority}{path}").parse().map_err(|e| format!("`{path}`: {e}"))?;
+    *request.uri_mut() =
+        format!("{scheme}://{authority}{path}").parse().map_err(|e| format!("`{path}`: {e}"))?;
     strip(request.headers_mut());
-    let mut response = send(request).await.map_err(|e| format!("the server cannot be reached: {e}"))?;
+    let sent = match body {
+        Some(body) => send(request.map(|()| body)).await,
+        None => send(bodiless(request)?).await,
+    };
+    let mut response = sent.map_err(|e| format!("the server cannot be reached: {e}"))?;
     strip(response.headers_mut());
     Ok(response)
 }

@@ -19,7 +19,11 @@ pub fn now() -> String {
 }
 
 /// Decides a call on the state that there is. A decision that cannot be recorded is a denial.
-pub async fn decide(settings: &Settings, call: &[u8], enforceable: impl Fn(Decision) -> Decision) -> Decision {
+pub async fn decide(
+    settings: &Settings,
+    call: &[u8],
+    enforceable: impl Fn(Decision) -> Decision,
+) -> Decision {
     let Outcome { decision, state_version } = placet_embed::with(|pdp| {
         Round::start(call, false, |call, facts| pdp.decide_json(call, facts)).run(&store(settings), || {})
     });
@@ -72,7 +76,8 @@ pub fn description() -> HttpReply {
 /// Records that nobody knows what became of a call that was let through.
 pub async fn unknown(incoming: &Incoming, why: &str) {
     if let Some(running) = incoming.running() {
-        let mut line = format!("{{\"v\":1,\"time\":\"{}\",\"host\":\"placet-edge\",\"outcome\":\"unknown\"", now());
+        let mut line =
+            format!("{{\"v\":1,\"time\":\"{}\",\"host\":\"placet-edge\",\"outcome\":\"unknown\"", now());
         for (name, value) in [("why", why), ("tool", running.tool())] {
             line.push_str(&format!(",\"{name}\":"));
             write_string(&mut line, value);

@@ -10,7 +10,7 @@ mod wire;
 
 use placet_pep::Permit;
 use placet_pep::http::{Admitted, Head, HttpReply, Inspected, Peer, decision_reply};
-use spin_sdk::http::{BoxBody, EmptyBody, FullBody, Method, Request, Response, box_body};
+use spin_sdk::http::{BoxBody, FullBody, Method, Request, Response, box_body};
 use spin_sdk::http_service;
 
 use decide::now;
@@ -23,7 +23,11 @@ async fn handle(request: Request) -> Response<BoxBody> {
         Ok(settings) => guarded(settings, request).await,
         Err(why) => {
             decide::log(&format!("the configuration cannot be used: {why}")).await;
-            reply(HttpReply::problem(503, "misconfigured", "the enforcement point's configuration cannot be used"))
+            reply(HttpReply::problem(
+                503,
+                "misconfigured",
+                "the enforcement point's configuration cannot be used",
+            ))
         }
     }
 }
@@ -38,7 +42,10 @@ async fn guarded(settings: Settings, request: Request) -> Response<BoxBody> {
         return reply(decide::description());
     }
     let exchange = match settings.guard.admit(&head, &Peer::default()) {
-        Admitted::Pass => return answer::pass(&settings, request, &path, box_body(body)).await,
+        Admitted::Pass => {
+            let body = wire::has_body(&request).then(|| box_body(body));
+            return answer::pass(&settings, request, &path, body).await;
+        }
         Admitted::Refuse(refusal) => return reply(refusal),
         Admitted::Guarded(exchange) => exchange,
     };
@@ -65,12 +72,9 @@ async fn guarded(settings: Settings, request: Request) -> Response<BoxBody> {
     };
     let target = outgoing.path.unwrap_or(path);
     wire::rewrite(request.headers_mut(), &outgoing.remove_headers, &outgoing.set_headers);
-    let body = match outgoing.permit.map(Permit::into_body) {
-        Some(body) => {
-            request.headers_mut().insert("content-length", body.len().into());
-            box_body(FullBody::new(body.into()))
-        }
-        None => box_body(EmptyBody::new()),
-    };
+    let body = outgoing.permit.map(Permit::into_body).map(|body| {
+        request.headers_mut().insert("content-length", body.len().into());
+        box_body(FullBody::new(body.into()))
+    });
     answer::understood(settings, request, &target, body, outgoing.incoming).await
 }

@@ -28,7 +28,8 @@ impl Settings {
         let guard = variable("guard").await?;
         let config = Config::from_json(guard.as_deref().unwrap_or(DECIDE_ONLY)).map_err(|e| e.to_string())?;
         if let Some(bundle) = variable("policy_bundle").await? {
-            let bundle = STANDARD.decode(bundle.trim()).map_err(|e| format!("`policy_bundle` is no Base64: {e}"))?;
+            let bundle =
+                STANDARD.decode(bundle.trim()).map_err(|e| format!("`policy_bundle` is no Base64: {e}"))?;
             let keys = variable("policy_keys").await?.unwrap_or_default();
             let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(key);
             placet_embed::replace(Pdp::open(&bundle, &Trust { keys: keys.collect::<Result<_, _>>()? }));
@@ -46,7 +47,8 @@ fn upstream(url: &str) -> Result<Uri, String> {
     let fits = |uri: &Uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none()
     };
-    uri.filter(fits).ok_or_else(|| format!("`upstream` is `{url}`: write `http://HOST:PORT` or `https://HOST`"))
+    uri.filter(fits)
+        .ok_or_else(|| format!("`upstream` is `{url}`: write `http://HOST:PORT` or `https://HOST`"))
 }
 
 fn key(hex: &str) -> Result<[u8; 32], String> {

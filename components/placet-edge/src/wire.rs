@@ -3,16 +3,30 @@
 use futures_util::StreamExt as _;
 use placet_pep::http::HttpReply;
 use spin_sdk::http::body::IncomingBodyExt as _;
-use spin_sdk::http::{BoxBody, FullBody, HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, box_body};
+use spin_sdk::http::{
+    BoxBody, FullBody, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, box_body,
+};
+use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::http_compat::{IncomingBody, IncomingMessage};
+use spin_sdk::wasip3::wit_future;
 
 /// Headers of one connection, not of the message.
 const HOP_BY_HOP: [&str; 11] = [
-    "connection", "expect", "host", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
+    "connection",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 /// Headers that say something of a body that is written anew.
-const OF_BODY: [&str; 6] = ["accept-ranges", "content-digest", "content-length", "content-md5", "digest", "etag"];
+const OF_BODY: [&str; 6] =
+    ["accept-ranges", "content-digest", "content-length", "content-md5", "digest", "etag"];
 
 /// Why a body cannot be used.
 pub enum Unreadable {
@@ -78,8 +92,35 @@ pub fn rewrite(headers: &mut HeaderMap, remove: &[String], with: &[(String, Stri
         headers.remove(name);
     }
     for (name, value) in with {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
             headers.insert(name, value);
         }
     }
+}
+
+/// How long a body is said to be.
+pub fn length(headers: &HeaderMap) -> Option<usize> {
+    headers.get("content-length")?.to_str().ok()?.parse().ok()
+}
+
+/// Whether a request has a body to send on. Whether one comes in chunks is not said here, and with these methods none
+/// is meant.
+pub fn has_body(request: &Request<()>) -> bool {
+    let without = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"].contains(&request.method().as_str());
+    length(request.headers()).map_or(!without, |length| length > 0)
+}
+
+/// A request without a body, not even an empty one in chunks.
+pub fn bodiless(request: Request<()>) -> Result<types::Request, String> {
+    let (parts, ()) = request.into_parts();
+    let fault = |what: &str| format!("the {what} cannot be sent");
+    let headers = parts.headers.try_into().map_err(|_| fault("headers"))?;
+    let (_, trailers) = wit_future::new(|| Ok(None));
+    let (request, _) = types::Request::new(headers, None, trailers, None);
+    request.set_method(&parts.method.into()).map_err(|()| fault("method"))?;
+    request.set_scheme(parts.uri.scheme().map(Into::into).as_ref()).map_err(|()| fault("scheme"))?;
+    request.set_authority(parts.uri.authority().map(|of| of.as_str())).map_err(|()| fault("host"))?;
+    request.set_path_with_query(Some(&path_and_query(&parts.uri))).map_err(|()| fault("path"))?;
+    Ok(request)
 }

@@ -17,7 +17,9 @@ use wasmtime::{Config, Engine};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre, http::types};
 use wasmtime_wasi_http::p3::{Request, Response};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
 pub use store::{Manner, Store};
 
@@ -136,7 +138,9 @@ impl WasiHttpHooks for Hooks {
             let Some(response) = upstream(http::Request::from_parts(head, body)) else {
                 return Err(types::ErrorCode::ConnectionRefused.into());
             };
-            let body = |body| Full::new(body).map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
+            let body = |body| {
+                Full::new(body).map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+            };
             let connection: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
             Ok((response.map(body), connection))
         })

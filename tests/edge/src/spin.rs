@@ -106,7 +106,11 @@ impl store::Host for Instance {
 }
 
 impl store::HostBucket for Instance {
-    fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
+    fn exists(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> wasmtime::Result<Result<bool, store::Error>> {
         Ok(self.table.get(&bucket)?.0.get(&key).map(|found| found.is_some()).map_err(down))
     }
 
@@ -126,7 +130,11 @@ impl atomics::Host for Instance {
         Ok(self.table.get(&bucket)?.0.increment(&key, delta).map_err(down))
     }
 
-    fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
+    fn swap(
+        &mut self,
+        cas: Resource<Cas>,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let Cas { store, key, seen } = self.table.delete(cas)?;
         match store.swap(&key, seen, &value) {
             Ok(true) => Ok(Ok(())),

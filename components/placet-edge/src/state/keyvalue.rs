@@ -104,7 +104,8 @@ impl Cell {
     fn decode(bytes: &[u8]) -> Option<Cell> {
         let (version, rest) = bytes.split_first_chunk()?;
         let (marks, bytes) = rest.split_at_checked(8 * MARKS)?;
-        let mut cell = Cell { version: u64::from_le_bytes(*version), bytes: bytes.to_vec(), ..Cell::default() };
+        let mut cell =
+            Cell { version: u64::from_le_bytes(*version), bytes: bytes.to_vec(), ..Cell::default() };
         for (mark, bytes) in cell.marks.iter_mut().zip(marks.as_chunks().0) {
             *mark = u64::from_le_bytes(*bytes);
         }

@@ -25,8 +25,9 @@ static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let release: PathBuf = test.ancestors().nth(2).expect("it lies in `deps`").to_owned();
     let out = release.join("edge-policies");
     let mut build = Command::new(release.join("placet"));
-    build.arg("build").arg(root.join("examples/quickstart/policies")).arg("-o").arg(&out);
-    let built = build.output().unwrap_or_else(|e| panic!("`placet` is to be built first, it cannot be run: {e}"));
+    build.arg("build").arg(root.join("policies/quickstart")).arg("-o").arg(&out);
+    let built =
+        build.output().unwrap_or_else(|e| panic!("`placet` is to be built first, it cannot be run: {e}"));
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     std::fs::read(out.join("policy.spin.wasm")).expect("`placet build` writes `policy.spin.wasm`")
 });
@@ -41,7 +42,8 @@ impl World {
         let identity = json!({
             "tenant": "acme", "env": "production", "agent": {"id": "support-bot", "roles": ["finance"]}
         });
-        let guard = json!({"mcp": [{"path": "/mcp"}], "decide": "/v1/decide", "identity": {"fixed": identity}});
+        let guard =
+            json!({"mcp": [{"path": "/mcp"}], "decide": "/v1/decide", "identity": {"fixed": identity}});
         let set = [("guard", guard.to_string()), ("upstream", "http://tools.example".to_owned())];
         let more = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let variables = set.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect();
