@@ -6,15 +6,16 @@
 //! back others may find less room than there is: stricter, for that moment. Settlements come last. A process that ends
 //! in between leaves charges taken.
 
+pub mod marked;
 mod replay;
 mod slot;
 
 pub use replay::{Answered, Asked, Replay};
 
 use placet_engine::window::Window;
-use placet_model::{Charge, Settlement};
+use placet_model::{Charge, Decision, Facts, Settlement};
 
-use super::{Commit, CommitResult, SessionWrite, StateStore, StoredSession, Unavailable};
+use super::{Commit, CommitResult, Outcome, SessionWrite, StateStore, Step, StoredSession, Unavailable};
 use slot::{Entry, Kind, Slot};
 
 /// A map from short names to bytes, in which a cell is only ever written over what was read of it.
@@ -161,6 +162,23 @@ impl<C: Cells> CellStore<C> {
                     result => result,
                 }
             }
+        }
+    }
+
+    /// Runs a decision to its end on cells that answer at once.
+    pub fn run<D: Fn(&[u8], &Facts<'_>) -> Decision>(&self, mut step: Step<'_, D>) -> Outcome {
+        loop {
+            step = match step {
+                Step::Read(reading) => {
+                    let read = self.read_session(reading.tenant(), reading.session());
+                    reading.answer(read)
+                }
+                Step::Commit(committing) => {
+                    let result = self.commit(&committing.commit());
+                    committing.answer(result)
+                }
+                Step::Done(outcome) => return outcome,
+            };
         }
     }
 

@@ -1,5 +1,6 @@
 //! The store over cells: the same promises as any other, damage, room, and every interleaving of cell operations.
 
+mod marked;
 mod races;
 
 use std::collections::BTreeMap;
