@@ -11,6 +11,8 @@ use wit_component::ComponentEncoder;
 pub struct Guest {
     /// Its package.
     pub package: &'static str,
+    /// The package's feature that makes it this guest, when it has several.
+    pub feature: Option<&'static str>,
     /// What it is called, and the middle of the names of what `placet build` makes of it.
     pub kind: &'static str,
     /// Whether gateways take it as a component; otherwise as a core module.
@@ -21,9 +23,11 @@ pub struct Guest {
 
 /// Every guest.
 pub const GUESTS: &[Guest] = &[
-    Guest { package: "placet-component", kind: "component", component: true, decides: true },
-    Guest { package: "placet-filter", kind: "filter", component: false, decides: true },
-    Guest { package: "placet-enforcement", kind: "enforcement", component: true, decides: false },
+    Guest::new("placet-component", "component"),
+    Guest { component: false, ..Guest::new("placet-filter", "filter") },
+    Guest::new("placet-edge", "edge"),
+    Guest { feature: Some("spin"), ..Guest::new("placet-edge", "spin") },
+    Guest { decides: false, ..Guest::new("placet-enforcement", "enforcement") },
 ];
 
 /// What the guests are made of, from the workspace's root.
@@ -35,9 +39,15 @@ const TARGET: &str = "wasm32-unknown-unknown";
 pub const READY: &str = "PLACET_GUESTS";
 
 impl Guest {
-    /// What cargo calls its core module.
+    /// A component that decides.
+    const fn new(package: &'static str, kind: &'static str) -> Guest {
+        Guest { package, feature: None, kind, component: true, decides: true }
+    }
+
+    /// What its core module is called: as cargo calls it, and the feature.
     pub fn file(&self) -> String {
-        format!("{}.wasm", self.package.replace('-', "_"))
+        let feature = self.feature.map_or(String::new(), |feature| format!("_{feature}"));
+        format!("{}{feature}.wasm", self.package.replace('-', "_"))
     }
 }
 
@@ -46,16 +56,16 @@ impl Guest {
 /// # Errors
 /// What went wrong and what to do about it, in words.
 pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<(Guest, Vec<u8>)>, String> {
-    read(&compile(root, target_dir, &[])?)
+    read(&compile(root, target_dir, None)?)
 }
 
-/// Builds every guest with a feature of one of them, such as `placet-filter/trap-for-tests`; where cargo leaves them.
-/// What is shipped is built by [`build`], and never taken from there.
+/// Builds every guest, one of them with a feature more; where cargo leaves them. What is shipped is built by [`build`],
+/// and never taken from there.
 ///
 /// # Errors
 /// As for [`build`].
 pub fn build_for_tests(root: &Path, target_dir: &Path, feature: &str) -> Result<PathBuf, String> {
-    compile(root, target_dir, &["--features", feature])
+    compile(root, target_dir, Some(feature))
 }
 
 /// Reads the core modules that a directory holds.
@@ -81,21 +91,44 @@ pub fn encode(guest: &Guest, module: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Has cargo build them; where it leaves them.
-fn compile(root: &Path, target_dir: &Path, more: &[&str]) -> Result<PathBuf, String> {
+fn compile(root: &Path, target_dir: &Path, more: Option<&str>) -> Result<PathBuf, String> {
     let sysroot = sysroot()?;
     let std = standard_library(&sysroot)?;
+    let out = target_dir.join(TARGET).join("guest");
+    // Cargo calls what it makes by the package alone: the guests without a feature come last and keep those names.
+    for guest in GUESTS.iter().filter(|guest| guest.feature.is_some()) {
+        cargo(root, target_dir, (&sysroot, std), &[*guest], None)?;
+        let made = Guest { feature: None, ..*guest }.file();
+        let copied = std::fs::copy(out.join(made), out.join(guest.file()));
+        copied.map_err(|e| format!("cannot copy `{}`: {e}", guest.file()))?;
+    }
+    let plain: Vec<Guest> = GUESTS.iter().filter(|guest| guest.feature.is_none()).copied().collect();
+    cargo(root, target_dir, (&sysroot, std), &plain, more)?;
+    Ok(out)
+}
+
+/// Has cargo build guests that have the same feature, or none.
+fn cargo(
+    root: &Path,
+    target_dir: &Path,
+    (sysroot, std): (&Path, Std),
+    guests: &[Guest],
+    more: Option<&str>,
+) -> Result<(), String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "--profile", "guest"]);
-    for guest in GUESTS {
+    for guest in guests {
         cargo.args(["--package", guest.package]);
+        cargo.args(guest.feature.map(|feature| format!("--features={feature}")));
     }
-    cargo.args(["--target", TARGET, "--target-dir"]).arg(target_dir).args(more);
+    cargo.args(more.map(|feature| format!("--features={feature}")));
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(target_dir);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_of_outer_build) {
             cargo.env_remove(name);
         }
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", without_paths(root, &sysroot));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", without_paths(root, sysroot));
     if std == Std::FromSource {
         cargo.args(["-Z", "build-std=std,panic_abort"]).env("RUSTC_BOOTSTRAP", "1");
     }
@@ -103,7 +136,7 @@ fn compile(root: &Path, target_dir: &Path, more: &[&str]) -> Result<PathBuf, Str
     if !status.success() {
         return Err("the guests do not build: cargo's own messages stand above".to_owned());
     }
-    Ok(target_dir.join(TARGET).join("guest"))
+    Ok(())
 }
 
 /// Flags with which no path of this machine gets into what gateways run.

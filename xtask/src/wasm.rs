@@ -35,11 +35,23 @@ const TERMS: &[Terms] = &[
     },
     // The proxy-wasm ABI, and no WASI.
     Terms { kind: "filter", limit: 1664 << 10, imports: &["env proxy_*"] },
-    // What `wasmtime serve` and Spin give every HTTP component, and Spin's own two interfaces.
+    // What `wasmtime serve` gives every HTTP component.
+    Terms { kind: "edge", limit: 2 << 20, imports: &["wasi:http/*", "wasi:clocks/*", "wasi:cli/*", "wasi:random/*"] },
+    // What Spin gives it, and no environment: everything comes from variables.
     Terms {
-        kind: "edge",
+        kind: "spin",
         limit: 2 << 20,
-        imports: &["wasi:http/*", "wasi:clocks/*", "wasi:cli/*", "wasi:random/*", "spin:*", "fermyon:spin/*"],
+        imports: &[
+            "wasi:http/*",
+            "wasi:clocks/system-clock@0.3.0",
+            "wasi:cli/types@0.3.0",
+            "wasi:cli/stdin@0.3.0",
+            "wasi:cli/stderr@0.3.0",
+            "wasi:random/random@0.3.0",
+            "wasi:keyvalue/store@0.2.0-draft2",
+            "wasi:keyvalue/atomics@0.2.0-draft2",
+            "spin:variables/variables@3.0.0",
+        ],
     },
 ];
 

@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use placet_pep::http::{Event, HttpReply, Incoming, Plan};
-use placet_pep::{Answered, Forwarded};
+use placet_pep::{Answered, Outcome};
 use spin_sdk::http::body::IncomingBodyExt as _;
 use spin_sdk::http::{BoxBody, Request, Response, box_body, send};
 use spin_sdk::wasip3::spawn;
@@ -43,7 +43,7 @@ pub async fn understood(
     let response = match ask(&settings, request, path, body).await {
         Ok(response) => response,
         Err(why) => {
-            decide::unknown(&incoming, &why).await;
+            decide::unknown(&settings, &incoming, &why).await;
             return reply(incoming.failed("the server cannot be reached"));
         }
     };
@@ -53,7 +53,7 @@ pub async fn understood(
         Plan::Pass => respond(status, parts.headers, box_body(body)),
         Plan::Replace(replaced) => {
             if !parts.status.is_success() {
-                decide::unknown(&incoming, "the server refused").await;
+                decide::unknown(&settings, &incoming, "the server refused").await;
             }
             reply(replaced)
         }
@@ -77,7 +77,7 @@ pub async fn understood(
                     whole(other.unwrap_or(status), parts.headers, body)
                 }
                 Err(why) => {
-                    decide::unknown(&incoming, why).await;
+                    decide::unknown(&settings, &incoming, why).await;
                     reply(incoming.failed(why))
                 }
             }
@@ -124,25 +124,25 @@ async fn answer(
     incoming: &Incoming,
     message: &[u8],
 ) -> Result<(String, Option<u16>), &'static str> {
-    match (incoming.whole(message), incoming.forwarded()) {
-        (Answered::Pass(body), _) => Ok((body, None)),
-        (Answered::Filter(result), Some(Forwarded::List(pending))) => {
-            let shown = decide::list(settings, pending.call(), &pending.names(&result));
-            let body = pending.filtered(&result, |name| {
+    match incoming.whole(message) {
+        Answered::Pass(body) => Ok((body, None)),
+        Answered::Filter(filter) => {
+            let shown = decide::list(settings, filter.call(), &filter.names());
+            let body = filter.filtered(|name| {
                 let found = shown.iter().find(|tool| tool.tool == name)?;
                 found.visible.then(|| found.guidance.clone())
             });
             Ok((body, None))
         }
-        (Answered::Filter(_), _) => Err("the server sent a catalogue that nobody asked for"),
-        (Answered::Decide(pending), _) => {
+        Answered::Decide(pending) => {
+            let outcome = if pending.ok() { Outcome::Ran } else { Outcome::Failed };
             let call = pending.call(&now());
             let enforceable = |decision| pending.enforceable(decision);
-            let decision = decide::decide(settings, call.as_bytes(), enforceable).await;
+            let decision = decide::decide(settings, call.as_bytes(), Some(outcome), enforceable).await;
             let status = pending.status(&decision);
             Ok((pending.decided(&decision), status))
         }
-        (Answered::Drop(why), _) => Err(why),
+        Answered::Drop(why) => Err(why),
     }
 }
 

@@ -1,16 +1,21 @@
 //! Decisions, and the line of log that each leaves.
 
 use placet_model::json::write_string;
-use placet_model::{Answer, Code, Decision, Facts, Json, Timestamp};
+use placet_model::{Answer, Code, Decision, Facts, Timestamp};
 use placet_pdp::Visibility;
-use placet_pdp::state::{Outcome, Place, Round, StateStore as _, session_fact};
+use placet_pdp::state::{Place, Round, session_fact};
 use placet_pep::http::{HttpReply, Incoming};
+use placet_pep::{Outcome, Record};
 use spin_sdk::wasip3::cli::stderr::write_via_stream;
 use spin_sdk::wasip3::clocks::system_clock;
+use spin_sdk::wasip3::random::random::get_random_u64;
 use spin_sdk::wasip3::wit_stream;
 
 use crate::settings::Settings;
 use crate::state::store;
+
+/// Who makes the records.
+const HOST: &str = "placet-edge";
 
 /// The time, RFC 3339.
 pub fn now() -> String {
@@ -18,28 +23,33 @@ pub fn now() -> String {
     Timestamp { seconds, nanos: nanoseconds / 1_000 * 1_000 }.to_string()
 }
 
-/// Decides a call on the state that there is. A decision that cannot be recorded is a denial.
+/// Joins the records of one exchange.
+pub fn exchange() -> String {
+    format!("{:016x}", get_random_u64())
+}
+
+/// Decides a call on the state that there is; a result with what became of its call. A decision that cannot be
+/// recorded is a denial.
 pub async fn decide(
     settings: &Settings,
     call: &[u8],
+    outcome: Option<Outcome>,
     enforceable: impl Fn(Decision) -> Decision,
 ) -> Decision {
-    let Outcome { decision, state_version } = placet_embed::with(|pdp| {
-        Round::start(call, false, |call, facts| pdp.decide_json(call, facts)).run(&store(settings), || {})
+    let made = placet_embed::with(|pdp| {
+        let ask = |call: &[u8], facts: &Facts<'_>| pdp.decide_json(call, facts);
+        store(settings).run(Round::start(call, false, ask))
     });
-    let decision = enforceable(decision);
-    let mut line = format!("{{\"v\":1,\"time\":\"{}\",\"host\":\"placet-edge\",\"decision\":", now());
-    decision.write_json(&mut line);
-    if let Some(version) = state_version {
-        line.push_str(&format!(",\"state_version\":{version}"));
-    }
-    line.push_str(",\"call\":");
-    match (std::str::from_utf8(call), Json::parse(call, usize::MAX, 128)) {
-        (Ok(text), Ok(_)) => line.push_str(&text.replace(['\n', '\r'], " ")),
-        _ => write_string(&mut line, &String::from_utf8_lossy(call)),
-    }
-    line.push('}');
-    if log(&line).await {
+    let decision = enforceable(made.decision);
+    let record = Record {
+        time: &now(),
+        exchange: &settings.exchange,
+        call: &String::from_utf8_lossy(call),
+        decision: Some(&decision),
+        state_version: made.state_version,
+        outcome,
+    };
+    if log(&record.to_json(HOST)).await {
         return decision;
     }
     Decision::deny(Code::StateUnavailable, "The decision could not be recorded.", decision.policy)
@@ -74,16 +84,17 @@ pub fn description() -> HttpReply {
 }
 
 /// Records that nobody knows what became of a call that was let through.
-pub async fn unknown(incoming: &Incoming, why: &str) {
+pub async fn unknown(settings: &Settings, incoming: &Incoming, why: &str) {
+    log(&format!("{}: {why}", settings.exchange)).await;
     if let Some(running) = incoming.running() {
-        let mut line =
-            format!("{{\"v\":1,\"time\":\"{}\",\"host\":\"placet-edge\",\"outcome\":\"unknown\"", now());
-        for (name, value) in [("why", why), ("tool", running.tool())] {
-            line.push_str(&format!(",\"{name}\":"));
-            write_string(&mut line, value);
-        }
-        line.push('}');
-        log(&line).await;
+        let mut call = String::from("{\"tool\":");
+        write_string(&mut call, running.tool());
+        call.push('}');
+        let outcome = Some(Outcome::Unknown);
+        let exchange = &settings.exchange;
+        let record =
+            Record { time: &now(), exchange, call: &call, decision: None, state_version: None, outcome };
+        log(&record.to_json(HOST)).await;
     }
 }
 

@@ -57,13 +57,13 @@ async fn guarded(settings: Settings, request: Request) -> Response<BoxBody> {
     let outgoing = match exchange.inspect(&body, &now()) {
         Inspected::Refuse(refusal) => return reply(refusal),
         Inspected::Answer(call) => {
-            let decision = decide::decide(&settings, &call, |decision| decision).await;
+            let decision = decide::decide(&settings, &call, None, |decision| decision).await;
             return reply(decision_reply(&decision));
         }
         Inspected::Forward(outgoing) => outgoing,
         Inspected::Decide(proposal) => {
             let enforceable = |decision| proposal.enforceable(decision);
-            let decision = decide::decide(&settings, proposal.call(), enforceable).await;
+            let decision = decide::decide(&settings, proposal.call(), None, enforceable).await;
             match proposal.decided(&decision) {
                 Ok(outgoing) => Box::new(outgoing),
                 Err(refusal) => return reply(refusal),

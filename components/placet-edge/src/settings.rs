@@ -16,7 +16,10 @@ pub struct Settings {
     /// The server behind; `None`: there is none.
     pub upstream: Option<Uri>,
     /// The label of the key-value store.
+    #[cfg(feature = "spin")]
     pub store: String,
+    /// Joins the records of this request.
+    pub exchange: String,
 }
 
 impl Settings {
@@ -37,6 +40,8 @@ impl Settings {
         Ok(Settings {
             guard: Guard::new(config).map_err(|e| e.to_string())?,
             upstream: variable("upstream").await?.map(|url| upstream(&url)).transpose()?,
+            exchange: crate::decide::exchange(),
+            #[cfg(feature = "spin")]
             store: variable("state_store").await?.unwrap_or_else(|| "default".to_owned()),
         })
     }

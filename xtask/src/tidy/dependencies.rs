@@ -33,6 +33,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "serde_json",
         ],
     ),
+    (
+        "placet-edge",
+        &["placet-embed", "placet-model", "placet-pdp", "placet-pep", "base64", "futures-util", "spin-sdk"],
+    ),
     ("placet-enforcement", &["placet-pep", "placet-pdp", "placet-model", "wit-bindgen"]),
 ];
 

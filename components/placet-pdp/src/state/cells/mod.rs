@@ -177,7 +177,7 @@ impl<C: Cells> CellStore<C> {
                     let result = self.commit(&committing.commit());
                     committing.answer(result)
                 }
-                Step::Done(outcome) => return outcome,
+                Step::Done(outcome) => return *outcome,
             };
         }
     }
