@@ -4,6 +4,7 @@ The policy lies in the component, as `placet build` has put it there. The server
 it: what is denied, malformed, too long or in need of state that is not there must not be among it.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import http.client
@@ -375,10 +376,10 @@ def decides_for_many_at_once(port):
 
 def records(log):
     lines = [json.loads(line.partition(":: ")[2]) for line in log.read_text().splitlines() if ":: {" in line]
-    calls = [of for of in lines if "call" in of]
+    calls = [of for of in lines if "decision" in of]
     stopped = {of["call"]["tool"] for of in calls if isinstance(of["call"], dict) and of["decision"]["verdict"] != "allow"}
     assert {"admin.drop_database", "payments.refund"} <= stopped, stopped
-    assert [of for of in lines if of.get("outcome") == "unknown" and of["tool"] == "crm.search"], lines[-3:]
+    assert [of for of in lines if of.get("outcome") == "unknown" and of["call"]["tool"] == "crm.search"], lines[-3:]
     return len(calls)
 
 
@@ -405,8 +406,6 @@ def main():
         other = folder / "other.yaml"
         other.write_text("policy: other\nlayer: org\nrules:\n  - {id: nothing, tools: ['*'], outcome: deny}\n")
         subprocess.run([PROGRAMS / "placet", "build", other, "-o", folder / "other.bundle"], check=True, capture_output=True)
-        import base64
-
         bundle = base64.b64encode((folder / "other.bundle").read_bytes()).decode()
         with serving(component, log, guard=GUARD, upstream=server, policy_bundle=bundle) as port:
             assert verdict(call(port, "crm.search", {"query": "a"})[1]) == ("deny", "denied")

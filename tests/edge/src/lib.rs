@@ -9,11 +9,10 @@ mod store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, Result, format_err};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre, http::types};
 use wasmtime_wasi_http::p3::{Request, Response};
@@ -98,13 +97,13 @@ impl Edge {
                 let response: Response = service.handle(accessor, request).await??;
                 let response = accessor.with(|access| response.into_http(access, async { Ok(()) }))?;
                 let (head, body) = response.into_parts();
-                let body = body.collect().await.map_err(|e| anyhow::anyhow!("the body broke off: {e:?}"))?;
+                let body = body.collect().await.map_err(|e| format_err!("the body broke off: {e:?}"))?;
                 Ok(http::Response::from_parts(head, body.to_bytes()))
             };
             let (answer, _) = tokio::join!(answer, sent);
             answer
         });
-        answered.await.map_err(anyhow::Error::from)?.context("no answer")
+        answered.await?
     }
 }
 
@@ -121,14 +120,17 @@ impl WasiHttpView for Instance {
 }
 
 /// What sending a request comes to: the response, and what becomes of the connection.
-type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+type Sent = std::result::Result<
+    (http::Response<WasiBody>, Box<dyn Future<Output = std::result::Result<(), Error>> + Send>),
+    Error,
+>;
 
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
         _options: Option<RequestOptions>,
-        done: Box<dyn Future<Output = Result<(), Error>> + Send>,
+        done: Box<dyn Future<Output = std::result::Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         drop(done);
         let upstream = self.0.clone();
@@ -141,7 +143,8 @@ impl WasiHttpHooks for Hooks {
             let body = |body| {
                 Full::new(body).map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
             };
-            let connection: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
+            let connection: Box<dyn Future<Output = std::result::Result<(), Error>> + Send> =
+                Box::new(async { Ok(()) });
             Ok((response.map(body), connection))
         })
     }

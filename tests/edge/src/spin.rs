@@ -81,8 +81,8 @@ impl HasData for Variables {
 
 impl variables::Host for &mut Instance {}
 
-impl variables::HostWithStore for Variables {
-    async fn get<T: Send>(
+impl<T: Send> variables::HostWithStore<T> for Variables {
+    async fn get(
         accessor: &Accessor<T, Self>,
         name: String,
     ) -> wasmtime::Result<Result<String, variables::Error>> {
