@@ -156,6 +156,7 @@ def wasmtime():
 @contextlib.contextmanager
 def serving(component, log, **variables):
     command = [wasmtime(), "serve", "-Sp3=y", "-Wcomponent-model-async=y", "--addr", "127.0.0.1:0"]
+    command += ["--no-logging-prefix"]
     for name, value in variables.items():
         command += ["--env", f"PLACET_{name.upper()}={value if isinstance(value, str) else json.dumps(value)}"]
     with open(log, "w") as errors:
@@ -375,12 +376,21 @@ def decides_for_many_at_once(port):
 
 
 def records(log):
-    lines = [json.loads(line.partition(":: ")[2]) for line in log.read_text().splitlines() if ":: {" in line]
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     calls = [of for of in lines if "decision" in of]
     stopped = {of["call"]["tool"] for of in calls if isinstance(of["call"], dict) and of["decision"]["verdict"] != "allow"}
     assert {"admin.drop_database", "payments.refund"} <= stopped, stopped
     assert [of for of in lines if of.get("outcome") == "unknown" and of["call"]["tool"] == "crm.search"], lines[-3:]
     return len(calls)
+
+
+def the_example_prints_what_it_says():
+    """As it stands in its folder, by the reader's own command."""
+    example = ROOT / "examples" / "spin"
+    environment = {**os.environ, "WASMTIME": str(wasmtime())}
+    found = subprocess.run([example / "run"], env=environment, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == (example / "expected.txt").read_text(), found.stdout
 
 
 def main():
@@ -423,6 +433,7 @@ def main():
         assert problem(502, "unreachable")(send(port, "GET", "/files"))
     with serving(component, log) as port:
         assert json.loads(send(port, "GET", "/v1/decide")[2])["policy"] == digest
+    the_example_prints_what_it_says()
     print(f"{decided} calls decided as natively, {recorded} decisions recorded, and nothing forbidden reached the server")
 
 

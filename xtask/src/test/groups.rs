@@ -141,6 +141,15 @@ pub const GROUPS: &[Group] = &[
         about: "the filter in a real Envoy, in front of real servers",
         steps: &[Work::EndToEnd(&e2e::IN_ENVOY), Work::EndToEnd(&e2e::SMUGGLING), Work::EndToEnd(&e2e::LOAD)],
     },
+    Group {
+        name: "edge",
+        about: "the policy in `wasmtime serve`, and in Wasmtime with what Spin adds",
+        steps: &[
+            // It also builds `placet`, which the other step starts.
+            Work::EndToEnd(&e2e::EDGE),
+            Work::Cargo(&["test", "--release", "--no-fail-fast", "-p", "placet-edge-world", "--tests"]),
+        ],
+    },
 ];
 
 /// Arguments for cargo to run an integration test of the host. With the quickstart's server, for the sake of the same

@@ -8,6 +8,8 @@ use super::{Problem, tree::Tree};
 const ADAPTERS: &[(&str, usize)] = &[
     ("components/placet-component", 250),
     ("components/placet-enforcement", 500),
+    // Two hosts, streams in both directions, configuration, records.
+    ("components/placet-edge", 680),
     // A proxy's phases, call-outs, metrics and configuration.
     ("components/placet-filter", 1_700),
 ];

@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use placet_edge_world::{Around, Edge, Store};
-use serde_json::{Value, json};
 
 /// A component, and what has reached the server behind it.
 pub struct World {
@@ -16,7 +15,7 @@ pub struct World {
 
 /// What was answered.
 #[derive(Debug)]
-pub struct Answer(Value);
+pub struct Answer(String);
 
 /// The component with the policy inside, as `placet build` makes it.
 static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -39,22 +38,23 @@ impl World {
 
     /// A world with some more variables.
     pub fn with(store: Store, variables: &[(&str, &str)]) -> World {
-        let identity = json!({
-            "tenant": "acme", "env": "production", "agent": {"id": "support-bot", "roles": ["finance"]}
-        });
-        let guard =
-            json!({"mcp": [{"path": "/mcp"}], "decide": "/v1/decide", "identity": {"fixed": identity}});
-        let set = [("guard", guard.to_string()), ("upstream", "http://tools.example".to_owned())];
+        let guard = r#"{
+            "mcp": [{"path": "/mcp"}],
+            "decide": "/v1/decide",
+            "identity": {"fixed": {
+                "tenant": "acme", "env": "production", "agent": {"id": "support-bot", "roles": ["finance"]}
+            }}
+        }"#;
+        let set = [("guard", guard.to_owned()), ("upstream", "http://tools.example".to_owned())];
         let more = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let variables = set.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect();
         let reached = Arc::new(Mutex::new(Vec::new()));
         let noted = reached.clone();
         let upstream = Arc::new(move |request: http::Request<Bytes>| {
-            let message: Value = serde_json::from_slice(request.body()).ok()?;
-            let tool = message["params"]["name"].as_str()?.to_owned();
-            noted.lock().ok()?.push(tool);
-            let result = json!({"content": [], "structuredContent": {"verified": true}});
-            let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
+            let message = std::str::from_utf8(request.body()).ok()?;
+            noted.lock().ok()?.push(text_of(message, "name")?);
+            let result = r#"{"content":[],"structuredContent":{"verified":true}}"#;
+            let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
             let response = http::Response::builder().header("content-type", "application/json");
             response.body(Bytes::from(body)).ok()
         });
@@ -64,11 +64,9 @@ impl World {
 
     /// A call through MCP.
     pub fn call(&self, tool: &str, args: &str, session: &str) -> Answer {
-        let args: Value = serde_json::from_str(args).expect("arguments are JSON");
-        let params = json!({"name": tool, "arguments": args});
-        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
-        let answer = self.post("/mcp", &message.to_string(), session);
-        Answer(answer["result"]["_meta"]["dev.placet/decision"].clone())
+        let params = format!(r#"{{"name":"{tool}","arguments":{args}}}"#);
+        let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        Answer(self.post("/mcp", &message, session))
     }
 
     /// A call for the decision endpoint.
@@ -81,7 +79,7 @@ impl World {
         self.reached.lock().expect("nobody panicked").clone()
     }
 
-    fn post(&self, path: &str, body: &str, session: &str) -> Value {
+    fn post(&self, path: &str, body: &str, session: &str) -> String {
         let request = http::Request::post(format!("http://edge.example{path}"))
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
@@ -90,17 +88,22 @@ impl World {
             .expect("a request");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let response = runtime.block_on(self.edge.answer(request)).expect("an answer");
-        serde_json::from_slice(response.body())
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(response.body())))
+        String::from_utf8(response.body().to_vec()).expect("answers are text")
     }
+}
+
+/// The value of the first member of that name, which is a plain string.
+fn text_of(json: &str, name: &str) -> Option<String> {
+    let (_, value) = json.split_once(&format!("\"{name}\":\""))?;
+    Some(value.split_once('"')?.0.to_owned())
 }
 
 impl Answer {
     pub fn verdict(&self) -> String {
-        self.0["verdict"].as_str().unwrap_or_default().to_owned()
+        text_of(&self.0, "verdict").unwrap_or_default()
     }
 
     pub fn verdict_and_code(&self) -> (String, String) {
-        (self.verdict(), self.0["code"].as_str().unwrap_or_default().to_owned())
+        (self.verdict(), text_of(&self.0, "code").unwrap_or_default())
     }
 }
