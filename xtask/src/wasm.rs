@@ -36,7 +36,11 @@ const TERMS: &[Terms] = &[
     // The proxy-wasm ABI, and no WASI.
     Terms { kind: "filter", limit: 1664 << 10, imports: &["env proxy_*"] },
     // What `wasmtime serve` gives every HTTP component.
-    Terms { kind: "edge", limit: 2 << 20, imports: &["wasi:http/*", "wasi:clocks/*", "wasi:cli/*", "wasi:random/*"] },
+    Terms {
+        kind: "edge",
+        limit: 2 << 20,
+        imports: &["wasi:http/*", "wasi:clocks/*", "wasi:cli/*", "wasi:random/*"],
+    },
     // What Spin gives it, and no environment: everything comes from variables.
     Terms {
         kind: "spin",
