@@ -27,6 +27,8 @@ pub struct Case {
     pub policy: String,
     /// What is done to the policy's bundle before it is opened.
     pub bundle: Bundle,
+    /// Whether enforcement points that make calls of messages must do the same as those that are given calls.
+    pub wire: bool,
     /// At least one.
     pub steps: Vec<Step>,
 }

@@ -8,6 +8,7 @@ pub mod case;
 pub mod check;
 pub mod ledger;
 pub mod policy;
+pub mod proxy;
 pub mod run;
 pub mod table;
 pub mod target;

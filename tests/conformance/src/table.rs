@@ -36,6 +36,8 @@ struct Table {
     policy: String,
     #[serde(default)]
     bundle: Bundle,
+    #[serde(default = "yes")]
+    wire: bool,
     #[serde(default)]
     defaults: Map<String, Value>,
     case: Vec<WireCase>,
@@ -118,7 +120,7 @@ impl Suite {
                 if !names.insert(wire.name.clone()) {
                     self.problems.push(format!("{place}: two cases have this name"));
                 }
-                let context = (table.policy.as_str(), table.bundle, &table.defaults);
+                let context = (table.policy.as_str(), table.bundle, table.wire, &table.defaults);
                 match case(wire, &table.why, context) {
                     Ok(case) => group.cases.push(case),
                     Err(error) => self.problems.push(format!("{place}: {error}")),
@@ -132,7 +134,7 @@ impl Suite {
 fn case(
     wire: WireCase,
     table: &str,
-    (policy, bundle, defaults): (&str, Bundle, &Map<String, Value>),
+    (policy, bundle, wire_too, defaults): (&str, Bundle, bool, &Map<String, Value>),
 ) -> Result<Case, String> {
     let WireCase { name, why, steps, call, without, json, list, store_down, facts, expect } = wire;
     let alone = call.is_some() || json.is_some() || list.is_some() || expect.is_some() || facts.is_some();
@@ -157,7 +159,11 @@ fn case(
     if steps.is_empty() {
         return Err("it has no steps".to_owned());
     }
-    Ok(Case { name, why, policy: policy.to_owned(), bundle, steps })
+    Ok(Case { name, why, policy: policy.to_owned(), bundle, wire: wire_too, steps })
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn read_step(wire: WireStep, defaults: &Map<String, Value>) -> Result<Step, String> {

@@ -10,10 +10,11 @@ use placet::policytest;
 use placet::runtime::{COMPONENT, Target as Runtime};
 use placet_conformance::ledger::Ledger;
 use placet_conformance::policy::Policies;
+use placet_conformance::proxy::Kind;
 use placet_conformance::root;
 use placet_conformance::run::{Context, run, undecided};
 use placet_conformance::table::Suite;
-use placet_conformance::target::{Command, Engine, Target};
+use placet_conformance::target::{Command, Engine, Filter, Target};
 
 /// Fewer cases are a mistake.
 const LEAST: usize = 1_230;
@@ -40,6 +41,12 @@ fn main() -> ExitCode {
     add(&mut targets, &mut trials, "component-bundle-in-config", || {
         Engine::component("component-bundle-in-config", COMPONENT)
     });
+    if let Ok(path) = std::env::var("PLACET_FILTER_WASM") {
+        let wasm = std::fs::read(path).unwrap_or_default();
+        for (name, kind) in [("filter-envoy", Kind::Envoy), ("filter-kong", Kind::Kong)] {
+            add(&mut targets, &mut trials, name, || Filter::new(name, &wasm, kind));
+        }
+    }
     let responder = [env!("CARGO_BIN_EXE_placet-conformance-responder").to_owned()];
     add(&mut targets, &mut trials, "command", || Command::start("command", &responder));
     if let Ok(command) = std::env::var("PLACET_CONFORMANCE_COMMAND") {

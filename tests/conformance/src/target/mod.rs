@@ -2,10 +2,13 @@
 
 mod command;
 mod engine;
+mod filter;
 mod store;
+mod wire;
 
 pub use command::Command;
 pub use engine::Engine;
+pub use filter::Filter;
 
 use crate::case::Case;
 use crate::check::CameOut;

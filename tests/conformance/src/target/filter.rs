@@ -1,0 +1,242 @@
+//! The module for proxies, on the suite's own proxy: each step is decided through the decision endpoint, alternately by
+//! two workers that share their data; and where MCP can say a call, it is made, and what reaches the server is looked
+//! at.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::Target;
+use super::wire::{LIST, Wired, catalogue, names, wired};
+use crate::case::{Bundle, Case, Step};
+use crate::check::CameOut;
+use crate::policy::Policy;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::{Kind, Module, Request, Sent, Shared, Worker};
+
+/// The filter in a proxy of one kind.
+pub struct Filter {
+    name: String,
+    module: Module,
+    kind: Kind,
+    idle: Mutex<Vec<Proxy>>,
+}
+
+/// Two workers, and what they share.
+struct Proxy {
+    workers: [Worker; 2],
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Filter {
+    /// The filter, which gets each policy by its configuration.
+    ///
+    /// # Errors
+    /// When the module cannot be compiled.
+    pub fn new(name: &str, wasm: &[u8], kind: Kind) -> Result<Filter, String> {
+        let module = Module::new(wasm).map_err(|error| format!("{error:#}"))?;
+        Ok(Filter { name: name.to_owned(), module, kind, idle: Mutex::default() })
+    }
+
+    fn proxy(&self) -> wasmtime::Result<Proxy> {
+        if let Some(proxy) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(proxy);
+        }
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let start = || Worker::start(&self.module, self.kind, &shared);
+        Ok(Proxy { workers: [start()?, start()?], shared: shared.clone() })
+    }
+}
+
+impl Target for Filter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn takes(&self, case: &Case) -> bool {
+        let can_list = |step: &Step| step.list.is_none() || wired(&step.call, true).is_some();
+        let opens = matches!(case.bundle, Bundle::Plain | Bundle::Signed);
+        opens && case.is_stateful() && case.steps.iter().all(can_list)
+    }
+
+    fn run(&self, policy: &Policy, case: &Case) -> Result<Vec<CameOut>, String> {
+        let mut proxy = self.proxy().map_err(|error| format!("{error:#}"))?;
+        // A proxy in which something went wrong is not used again.
+        let out = proxy.decide(policy, case).and_then(|out| proxy.enforce(policy, case, &out).map(|()| out));
+        let out = out.map_err(|error| format!("{error:#}"))?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(proxy);
+        Ok(out)
+    }
+}
+
+impl Proxy {
+    /// Fresh state.
+    fn reset(&mut self) {
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Shared::default();
+    }
+
+    /// The worker for a step, with its time, and the plugin for a policy.
+    fn worker(
+        &mut self,
+        n: usize,
+        step: &Step,
+        policy: &Policy,
+        now: u64,
+    ) -> wasmtime::Result<(&mut Worker, u32)> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).down = step.store_down;
+        let worker = &mut self.workers[n % 2];
+        worker.memory().now = now;
+        let root = worker.root(&policy.name, || configuration(policy))?;
+        Ok((worker, root))
+    }
+
+    /// Has every step decided.
+    fn decide(&mut self, policy: &Policy, case: &Case) -> wasmtime::Result<Vec<CameOut>> {
+        self.reset();
+        let mut out = Vec::new();
+        for (n, step) in case.steps.iter().enumerate() {
+            if let Some(tools) = &step.list {
+                out.push(self.list(policy, n, step, tools)?);
+                continue;
+            }
+            // The call says its own time, and the proxy's clock another.
+            let (worker, root) = self.worker(n, step, policy, 1)?;
+            let request = request("/v1/decide", None, &step.call, n);
+            let mut exchange = Exchange::begin(worker, root, &|_| None)?;
+            let sent = exchange.request(&request)?;
+            exchange.end()?;
+            let Sent::Answered { local, seen: false } = sent else {
+                return Err(wrong(n, &format!("the server saw a call that is to be decided only: {sent:?}")));
+            };
+            let text = String::from_utf8_lossy(&local.body).into_owned();
+            if local.status != 200 {
+                return Err(wrong(n, &format!("answered {} {text}", local.status)));
+            }
+            out.push(CameOut { decision: text, ..CameOut::default() });
+        }
+        Ok(out)
+    }
+
+    /// Asks a server for its catalogue.
+    fn list(
+        &mut self,
+        policy: &Policy,
+        n: usize,
+        step: &Step,
+        tools: &[String],
+    ) -> wasmtime::Result<CameOut> {
+        let Some(wired) = wired(&step.call, true) else { return Err(wrong(n, "MCP cannot say it")) };
+        let (worker, root) = self.worker(n, step, policy, wired.now)?;
+        let request = request("/mcp", Some(&wired), LIST, n);
+        let mut exchange = Exchange::begin(worker, root, &|_| None)?;
+        let sent = exchange.request(&request)?;
+        if !matches!(sent, Sent::Forwarded { .. }) {
+            return Err(wrong(n, &format!("the server was not asked for its tools: {sent:?}")));
+        }
+        let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+        let headers = vec![header(":status", "200"), header("content-type", "application/json")];
+        let answered = exchange.respond(headers, &pieces(catalogue(tools).as_bytes(), n))?;
+        exchange.end()?;
+        let visible = names(&answered.body);
+        let body = || format!("no catalogue: {}", String::from_utf8_lossy(&answered.body));
+        Ok(CameOut { visible: Some(visible.ok_or_else(|| wrong(n, &body()))?), ..CameOut::default() })
+    }
+
+    /// Makes every call, and looks at what becomes of it: forwarded as it was when it is allowed, else refused for the
+    /// same reason, and the server has seen nothing of it.
+    fn enforce(&mut self, policy: &Policy, case: &Case, decided: &[CameOut]) -> wasmtime::Result<()> {
+        let wired: Option<Vec<Wired>> = case.steps.iter().map(|step| wired(&step.call, false)).collect();
+        let Some(wired) = wired.filter(|_| case.wire && case.steps.iter().all(|step| step.list.is_none()))
+        else {
+            return Ok(());
+        };
+        self.reset();
+        for (n, ((step, out), wired)) in case.steps.iter().zip(decided).zip(&wired).enumerate() {
+            let (worker, root) = self.worker(n, step, policy, wired.now)?;
+            let request = request("/mcp", Some(wired), &wired.call(), n);
+            let mut exchange = Exchange::begin(worker, root, &|_| None)?;
+            let sent = exchange.request(&request)?;
+            exchange.end()?;
+            effect(&sent, wired, &out.decision).map_err(|why| wrong(n, &why))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether what became of a call is what its decision says.
+fn effect(sent: &Sent, wired: &Wired, decision: &str) -> Result<(), String> {
+    let decision: Value = serde_json::from_str(decision).map_err(|error| error.to_string())?;
+    let allowed = decision["verdict"] == "allow";
+    // An obligation that the enforcement point cannot meet is for it to refuse.
+    let obliged = decision["obligations"].as_array().is_some_and(|list| !list.is_empty());
+    match sent {
+        Sent::Forwarded { headers, body } if allowed => {
+            let length = headers.iter().find(|(name, _)| name == "content-length");
+            match length.map(|(_, value)| value == body.len().to_string().as_bytes()) {
+                Some(true) | None => wired.is(body),
+                Some(false) => Err(format!("`content-length` is not the length of {} bytes", body.len())),
+            }
+        }
+        Sent::Forwarded { .. } => Err(format!("forwarded, and the decision is {decision}")),
+        Sent::Answered { seen: true, .. } => Err("refused, and the server has seen the headers".to_owned()),
+        Sent::Answered { local, .. } => {
+            let body: Value = serde_json::from_slice(&local.body).unwrap_or_default();
+            let said = &body["result"]["_meta"]["dev.placet/decision"];
+            let same = |name: &str| said[name] == decision[name];
+            let unmet = allowed && obliged && said["code"] == "unmet-obligation";
+            // What is no call may be refused before there is one: as no identity, or as no message.
+            let no_call = decision["code"] == "bad-request";
+            if unmet || no_call || !allowed && same("verdict") && same("code") {
+                return Ok(());
+            }
+            let answer = String::from_utf8_lossy(&local.body);
+            Err(format!("answered {} {answer}, and the decision is {decision}", local.status))
+        }
+    }
+}
+
+fn wrong(n: usize, why: &str) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("step {}: {why}", n + 1))
+}
+
+fn configuration(policy: &Policy) -> String {
+    let hex = |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let keys: Vec<String> = policy.trust.keys.iter().map(hex).collect();
+    json!({
+        "guard": {
+            "mcp": [{"path": "/mcp"}],
+            "decide": "/v1/decide",
+            "identity": {"header": "x-placet-identity"},
+        },
+        "policy": {"bundle": STANDARD.encode(&policy.bundle), "keys": keys},
+        "log": "none",
+    })
+    .to_string()
+}
+
+fn request(path: &str, wired: Option<&Wired>, body: &str, n: usize) -> Request {
+    let length = body.len().to_string();
+    let mut headers = vec![
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "tools.example"),
+        (":path", path),
+        ("content-type", "application/json"),
+        ("content-length", &length),
+    ];
+    if let Some(wired) = wired {
+        headers.push(("accept", "application/json, text/event-stream"));
+        headers.push(("mcp-protocol-version", "2025-06-18"));
+        headers.push(("x-placet-identity", &wired.identity));
+    }
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Request { headers, chunks: pieces(body.as_bytes(), n) }
+}
+
+/// A body in one piece, in two, or in three.
+fn pieces(body: &[u8], n: usize) -> Vec<Vec<u8>> {
+    let size = body.len().div_ceil(n % 3 + 1).max(1);
+    body.chunks(size).map(<[u8]>::to_vec).collect()
+}
