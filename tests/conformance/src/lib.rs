@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod check;
+pub mod differential;
 pub mod ledger;
 pub mod policy;
 pub mod proxy;

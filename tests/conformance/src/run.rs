@@ -8,6 +8,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::case::{Case, Group};
 use crate::check::{differences, disagreement};
+use crate::differential;
 use crate::ledger::Ledger;
 use crate::policy::Policies;
 use crate::table::Suite;
@@ -22,6 +23,10 @@ pub struct Context {
     /// What is expected to fail.
     pub ledger: Ledger,
 }
+
+/// Generated traces for each target that takes them, and how many of them are one trial.
+const TRACES: u64 = 2_000;
+const CHUNK: usize = 500;
 
 /// How many trials of each target passed and failed.
 type Counts = Arc<Mutex<BTreeMap<String, (usize, usize)>>>;
@@ -43,6 +48,13 @@ pub fn run(
             trials.push(trial_of(&trial, &target, case, &context, &counts));
             names.push(trial);
         }
+        if target.takes_generated() {
+            for from in (0..TRACES).step_by(CHUNK) {
+                let trial = format!("{}/differential/traces from {from}", target.name());
+                trials.push(generated(&trial, &target, from, &context, &counts));
+                names.push(trial);
+            }
+        }
         let stale: Vec<String> =
             context.ledger.strangers(target.name(), &names).iter().map(|name| (*name).to_owned()).collect();
         let check = move || match stale.first() {
@@ -56,6 +68,28 @@ pub fn run(
         println!("{target}: {passed} passed, {failed} failed");
     }
     conclusion.exit_code()
+}
+
+fn generated(
+    name: &str,
+    target: &Arc<dyn Target>,
+    from: u64,
+    context: &Arc<Context>,
+    counts: &Counts,
+) -> Trial {
+    let (trial, target) = (name.to_owned(), target.clone());
+    let (context, counts) = (context.clone(), counts.clone());
+    Trial::test(name, move || {
+        let ended = differential::run(from..from + CHUNK as u64, &context.reference, &*target);
+        count(&counts, target.name(), context.ledger.judge(&trial, ended))
+    })
+}
+
+fn count(counts: &Counts, target: &str, ended: Result<(), String>) -> Result<(), Failed> {
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let (passed, failed) = counts.entry(target.to_owned()).or_default();
+    *(if ended.is_ok() { passed } else { failed }) += 1;
+    ended.map_err(Failed::from)
 }
 
 fn name_of(target: &dyn Target, group: &Group, case: &Case) -> String {
@@ -72,11 +106,7 @@ fn trial_of(
     let (trial, target, case) = (name.to_owned(), target.clone(), case.clone());
     let (context, counts) = (context.clone(), counts.clone());
     Trial::test(name, move || {
-        let ended = context.ledger.judge(&trial, put(&context, &*target, &case));
-        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let (passed, failed) = counts.entry(target.name().to_owned()).or_default();
-        *(if ended.is_ok() { passed } else { failed }) += 1;
-        ended.map_err(Failed::from)
+        count(&counts, target.name(), context.ledger.judge(&trial, put(&context, &*target, &case)))
     })
 }
 

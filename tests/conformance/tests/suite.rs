@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use placet::policytest;
-use placet::runtime::{COMPONENT, Target as Runtime};
+use placet::runtime::Target as Runtime;
 use placet_conformance::ledger::Ledger;
 use placet_conformance::policy::Policies;
-use placet_conformance::proxy::Kind;
 use placet_conformance::root;
 use placet_conformance::run::{Context, run, undecided};
 use placet_conformance::table::Suite;
-use placet_conformance::target::{Command, Engine, Filter, Target};
+use placet_conformance::target::{self, Command, Engine, Target};
 
 /// Fewer cases are a mistake.
 const LEAST: usize = 1_230;
@@ -38,37 +37,33 @@ fn main() -> ExitCode {
     }));
     trials.extend(packs().into_iter().flat_map(|pack| pack_trials(&pack, &suite)));
     let mut targets: Vec<Arc<dyn Target>> = vec![Arc::new(Engine::native())];
-    add(&mut targets, &mut trials, "component-bundle-in-config", || {
-        Engine::component("component-bundle-in-config", COMPONENT)
-    });
-    if let Ok(path) = std::env::var("PLACET_FILTER_WASM") {
-        let wasm = std::fs::read(path).unwrap_or_default();
-        for (name, kind) in [("filter-envoy", Kind::Envoy), ("filter-kong", Kind::Kong)] {
-            add(&mut targets, &mut trials, name, || Filter::new(name, &wasm, kind));
-        }
-    }
     let responder = [env!("CARGO_BIN_EXE_placet-conformance-responder").to_owned()];
-    add(&mut targets, &mut trials, "command", || Command::start("command", &responder));
-    if let Ok(command) = std::env::var("PLACET_CONFORMANCE_COMMAND") {
-        let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-        add(&mut targets, &mut trials, "yours", || Command::start("yours", &words));
+    for (name, started) in [
+        ("given", target::given()),
+        ("built", target::built()),
+        ("command", command("command", &responder)),
+        ("yours", yours()),
+    ] {
+        match started {
+            Ok(started) => targets.extend(started.into_iter().map(Arc::from)),
+            // A target that does not start is a trial that fails.
+            Err(error) => {
+                trials.push(Trial::test(format!("suite/targets/{name}"), move || Err(error.into())))
+            }
+        }
     }
     run(&arguments, &suite, targets, context, trials)
 }
 
-/// Adds a target; one that does not start is a trial that fails.
-fn add<T: Target + 'static>(
-    targets: &mut Vec<Arc<dyn Target>>,
-    trials: &mut Vec<Trial>,
-    name: &str,
-    start: impl FnOnce() -> Result<T, String>,
-) {
-    match start() {
-        Ok(target) => targets.push(Arc::new(target)),
-        Err(error) => {
-            trials.push(Trial::test(format!("suite/target/{name}"), move || Err(Failed::from(error))));
-        }
-    }
+/// A command as a target.
+fn command(name: &str, words: &[String]) -> Result<Vec<Box<dyn Target>>, String> {
+    Ok(vec![Box::new(Command::start(name, words)?)])
+}
+
+/// The command that was asked for, if one was.
+fn yours() -> Result<Vec<Box<dyn Target>>, String> {
+    let Ok(words) = std::env::var("PLACET_CONFORMANCE_COMMAND") else { return Ok(Vec::new()) };
+    command("yours", &words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// The packs in `policies/`, which people use as they are. When there are none, a trial for no pack fails.

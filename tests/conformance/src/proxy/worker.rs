@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use wasmtime::{Cache, CacheConfig, Config, Engine, Linker, Store, TypedFunc};
+use wasmtime::{Cache, CacheConfig, Config, Engine, Linker, OptLevel, Store, TypedFunc};
 
 use super::memory::{Kind, Memory, Shared};
 
@@ -20,6 +20,8 @@ impl Module {
     /// When it is none, or not for this version of the ABI.
     pub fn new(wasm: &[u8]) -> wasmtime::Result<Module> {
         let mut config = Config::new();
+        // Compiling takes longer than running.
+        config.cranelift_opt_level(OptLevel::None).parallel_compilation(true);
         // Where there is no folder to keep compiled code in, it is compiled each time.
         config.cache(Cache::new(CacheConfig::new()).ok());
         let engine = Engine::new(&config)?;
@@ -66,6 +68,11 @@ impl Worker {
     /// What the worker holds.
     pub fn memory(&mut self) -> &mut Memory {
         self.store.data_mut()
+    }
+
+    /// How many plugins it serves.
+    pub fn plugins(&self) -> usize {
+        self.roots.len()
     }
 
     /// The root context of a plugin, which is configured when it is first asked for.

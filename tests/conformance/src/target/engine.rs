@@ -3,26 +3,39 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use placet::runtime::{Budget, Component, DecisionPoint, DecisionService, PolicyHandle, Target as Runtime};
+use placet::artifact::Guest;
+use placet::runtime::{
+    Budget, Component, ComponentPolicy, DecisionPoint, DecisionService, PolicyHandle, Target as Runtime,
+};
 use placet_model::{Answer, Decision, Facts, SessionFact};
 
 use super::Target;
 use super::store::Switched;
-use crate::case::{self, Case, Step};
+use crate::case::{self, Bundle, Case, Step};
 use crate::check::CameOut;
 use crate::policy::Policy;
+
+/// Policies that are kept open.
+const MOST: usize = 100;
 
 /// The engine, in this process or in the component.
 pub struct Engine {
     name: String,
-    runtime: Runtime,
+    source: Source,
     opened: Mutex<HashMap<String, Arc<dyn DecisionPoint>>>,
+}
+
+enum Source {
+    /// Something that is given each bundle.
+    Given(Runtime),
+    /// A component for each policy, which has it inside.
+    Built(&'static Guest),
 }
 
 impl Engine {
     /// In this process.
     pub fn native() -> Engine {
-        Engine::new("native", Runtime::Native)
+        Engine::new("native", Source::Given(Runtime::Native))
     }
 
     /// In a policy component, which is given each bundle.
@@ -33,17 +46,39 @@ impl Engine {
         // An instance for each policy and thread.
         let budget = Budget { instances: 256, ..Budget::default() };
         let component = Component::from_wasm(wasm, budget).map_err(|error| error.to_string())?;
-        Ok(Engine::new(name, Runtime::Component(Arc::new(component))))
+        Ok(Engine::new(name, Source::Given(Runtime::Component(Arc::new(component)))))
     }
 
-    fn new(name: &str, runtime: Runtime) -> Engine {
-        Engine { name: name.to_owned(), runtime, opened: Mutex::default() }
+    /// In a policy component for each policy, as `placet build` makes it.
+    pub fn built(name: &str, guest: &'static Guest) -> Engine {
+        Engine::new(name, Source::Built(guest))
     }
 
-    fn open(&self, policy: &Policy) -> Arc<dyn DecisionPoint> {
+    fn new(name: &str, source: Source) -> Engine {
+        Engine { name: name.to_owned(), source, opened: Mutex::default() }
+    }
+
+    fn open(&self, policy: &Policy) -> Result<Arc<dyn DecisionPoint>, String> {
+        // One at a time: compiling uses every core.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = || self.runtime.open(&policy.bundle, &policy.trust);
-        opened.entry(policy.name.clone()).or_insert_with(open).clone()
+        if let Some(point) = opened.get(&policy.name) {
+            return Ok(point.clone());
+        }
+        let point: Arc<dyn DecisionPoint> = match &self.source {
+            Source::Given(runtime) => runtime.open(&policy.bundle, &policy.trust),
+            Source::Built(guest) => {
+                let artifact = guest.build(&policy.bundle).map_err(|error| error.to_string())?;
+                let budget = Budget { instances: 4, ..Budget::default() };
+                let component = Component::from_wasm(&artifact.wasm, budget);
+                let component = component.map_err(|error| error.to_string())?;
+                Arc::new(ComponentPolicy::carried(Arc::new(component)))
+            }
+        };
+        if opened.len() >= MOST {
+            opened.clear();
+        }
+        opened.insert(policy.name.clone(), point.clone());
+        Ok(point)
     }
 }
 
@@ -52,12 +87,18 @@ impl Target for Engine {
         &self.name
     }
 
-    fn takes(&self, _: &Case) -> bool {
-        true
+    fn takes(&self, case: &Case) -> bool {
+        // Nothing is made of a bundle that no decision point takes, and what is made says itself whom it trusts.
+        let opens = matches!(case.bundle, Bundle::Plain | Bundle::Signed);
+        opens || matches!(self.source, Source::Given(_))
+    }
+
+    fn takes_generated(&self) -> bool {
+        matches!(self.source, Source::Given(_))
     }
 
     fn run(&self, policy: &Policy, case: &Case) -> Result<Vec<CameOut>, String> {
-        Ok(run(&self.open(policy), case))
+        Ok(run(&self.open(policy)?, case))
     }
 }
 

@@ -2,10 +2,12 @@
 //! two workers that share their data; and where MCP can say a call, it is made, and what reaches the server is looked
 //! at.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use placet::artifact::Guest;
 use serde_json::{Value, json};
 
 use super::Target;
@@ -16,12 +18,29 @@ use crate::policy::Policy;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::{Kind, Module, Request, Sent, Shared, Worker};
 
+/// Plugins that one worker serves.
+const MOST: usize = 100;
+
 /// The filter in a proxy of one kind.
 pub struct Filter {
     name: String,
-    module: Module,
+    modules: Arc<Modules>,
     kind: Kind,
-    idle: Mutex<Vec<Proxy>>,
+    /// Proxies that wait for a case, by what their module is called.
+    idle: Mutex<HashMap<String, Vec<Proxy>>>,
+}
+
+/// The filter, compiled.
+pub struct Modules {
+    source: Source,
+    compiled: Mutex<HashMap<String, Arc<Module>>>,
+}
+
+enum Source {
+    /// One module, which gets each policy by its configuration.
+    Configured(Vec<u8>),
+    /// A module for each policy, which has it inside.
+    Built(&'static Guest),
 }
 
 /// Two workers, and what they share.
@@ -30,22 +49,73 @@ struct Proxy {
     shared: Arc<Mutex<Shared>>,
 }
 
-impl Filter {
-    /// The filter, which gets each policy by its configuration.
-    ///
-    /// # Errors
-    /// When the module cannot be compiled.
-    pub fn new(name: &str, wasm: &[u8], kind: Kind) -> Result<Filter, String> {
-        let module = Module::new(wasm).map_err(|error| format!("{error:#}"))?;
-        Ok(Filter { name: name.to_owned(), module, kind, idle: Mutex::default() })
+impl Modules {
+    /// One module, which gets each policy by its configuration.
+    pub fn configured(wasm: Vec<u8>) -> Arc<Modules> {
+        Arc::new(Modules { source: Source::Configured(wasm), compiled: Mutex::default() })
     }
 
-    fn proxy(&self) -> wasmtime::Result<Proxy> {
-        if let Some(proxy) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+    /// A module for each policy, as `placet build` makes it.
+    pub fn built(guest: &'static Guest) -> Arc<Modules> {
+        Arc::new(Modules { source: Source::Built(guest), compiled: Mutex::default() })
+    }
+
+    /// What the module for a policy is called.
+    fn key<'p>(&self, policy: &'p Policy) -> &'p str {
+        match self.source {
+            Source::Configured(_) => "",
+            Source::Built(_) => &policy.name,
+        }
+    }
+
+    fn get(&self, policy: &Policy) -> wasmtime::Result<Arc<Module>> {
+        // One at a time: each uses every core.
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = compiled.get(self.key(policy)) {
+            return Ok(module.clone());
+        }
+        let module = Arc::new(match &self.source {
+            Source::Configured(wasm) => Module::new(wasm)?,
+            Source::Built(guest) => {
+                let artifact = guest.build(&policy.bundle);
+                Module::new(&artifact.map_err(|error| wasmtime::Error::msg(error.to_string()))?.wasm)?
+            }
+        });
+        compiled.insert(self.key(policy).to_owned(), module.clone());
+        Ok(module)
+    }
+
+    /// The plugin's configuration.
+    fn configuration(&self, policy: &Policy) -> String {
+        let guard = json!({
+            "mcp": [{"path": "/mcp"}],
+            "decide": "/v1/decide",
+            "identity": {"header": "x-placet-identity"},
+        });
+        let mut configuration = json!({"guard": guard, "log": "none"});
+        if matches!(self.source, Source::Configured(_)) {
+            let hex = |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let keys: Vec<String> = policy.trust.keys.iter().map(hex).collect();
+            configuration["policy"] = json!({"bundle": STANDARD.encode(&policy.bundle), "keys": keys});
+        }
+        configuration.to_string()
+    }
+}
+
+impl Filter {
+    /// The filter in a proxy.
+    pub fn new(name: &str, modules: &Arc<Modules>, kind: Kind) -> Filter {
+        Filter { name: name.to_owned(), modules: modules.clone(), kind, idle: Mutex::default() }
+    }
+
+    fn proxy(&self, policy: &Policy) -> wasmtime::Result<Proxy> {
+        let module = self.modules.get(policy)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(proxy) = idle.get_mut(self.modules.key(policy)).and_then(Vec::pop) {
             return Ok(proxy);
         }
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let start = || Worker::start(&self.module, self.kind, &shared);
+        let start = || Worker::start(&module, self.kind, &shared);
         Ok(Proxy { workers: [start()?, start()?], shared: shared.clone() })
     }
 }
@@ -61,12 +131,23 @@ impl Target for Filter {
         opens && case.is_stateful() && case.steps.iter().all(can_list)
     }
 
+    fn takes_generated(&self) -> bool {
+        matches!(self.modules.source, Source::Configured(_))
+    }
+
     fn run(&self, policy: &Policy, case: &Case) -> Result<Vec<CameOut>, String> {
-        let mut proxy = self.proxy().map_err(|error| format!("{error:#}"))?;
+        let text = |error: wasmtime::Error| format!("{error:#}");
+        let mut proxy = self.proxy(policy).map_err(text)?;
+        for worker in &mut proxy.workers {
+            worker.root(&policy.name, || self.modules.configuration(policy)).map_err(text)?;
+        }
         // A proxy in which something went wrong is not used again.
-        let out = proxy.decide(policy, case).and_then(|out| proxy.enforce(policy, case, &out).map(|()| out));
-        let out = out.map_err(|error| format!("{error:#}"))?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(proxy);
+        let out = proxy.decide(policy, case).map_err(text)?;
+        proxy.enforce(policy, case, &out).map_err(text)?;
+        if proxy.workers.iter().all(|worker| worker.plugins() < MOST) {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.entry(self.modules.key(policy).to_owned()).or_default().push(proxy);
+        }
         Ok(out)
     }
 }
@@ -88,7 +169,7 @@ impl Proxy {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).down = step.store_down;
         let worker = &mut self.workers[n % 2];
         worker.memory().now = now;
-        let root = worker.root(&policy.name, || configuration(policy))?;
+        let root = worker.root(&policy.name, String::new)?;
         Ok((worker, root))
     }
 
@@ -199,21 +280,6 @@ fn effect(sent: &Sent, wired: &Wired, decision: &str) -> Result<(), String> {
 
 fn wrong(n: usize, why: &str) -> wasmtime::Error {
     wasmtime::Error::msg(format!("step {}: {why}", n + 1))
-}
-
-fn configuration(policy: &Policy) -> String {
-    let hex = |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let keys: Vec<String> = policy.trust.keys.iter().map(hex).collect();
-    json!({
-        "guard": {
-            "mcp": [{"path": "/mcp"}],
-            "decide": "/v1/decide",
-            "identity": {"header": "x-placet-identity"},
-        },
-        "policy": {"bundle": STANDARD.encode(&policy.bundle), "keys": keys},
-        "log": "none",
-    })
-    .to_string()
 }
 
 fn request(path: &str, wired: Option<&Wired>, body: &str, n: usize) -> Request {

@@ -8,11 +8,15 @@ mod wire;
 
 pub use command::Command;
 pub use engine::Engine;
-pub use filter::Filter;
+pub use filter::{Filter, Modules};
+
+use placet::artifact::Guest;
+use placet::runtime::COMPONENT;
 
 use crate::case::Case;
 use crate::check::CameOut;
-use crate::policy::Policy;
+use crate::policy::{Policies, Policy};
+use crate::proxy::Kind;
 
 /// Something that decides.
 pub trait Target: Send + Sync {
@@ -22,9 +26,48 @@ pub trait Target: Send + Sync {
     /// Whether a case can be put to it at all.
     fn takes(&self, case: &Case) -> bool;
 
+    /// Whether it takes policies that nobody has seen before, by the thousand.
+    fn takes_generated(&self) -> bool {
+        true
+    }
+
     /// Runs the steps of a case on fresh state.
     ///
     /// # Errors
     /// When it could not run them, or did what no decision explains.
     fn run(&self, policy: &Policy, case: &Case) -> Result<Vec<CameOut>, String>;
+}
+
+/// A guest that this `placet` carries.
+///
+/// # Errors
+/// When it does not.
+pub fn guest(kind: &str) -> Result<&'static Guest, String> {
+    Guest::of(kind).ok_or_else(|| format!("this `placet` carries no guest `{kind}`"))
+}
+
+/// The targets that are given each policy: the component, and the filter with another policy inside.
+///
+/// # Errors
+/// When one does not start.
+pub fn given() -> Result<Vec<Box<dyn Target>>, String> {
+    let component = Engine::component("component-bundle-in-config", COMPONENT)?;
+    let inside = Policies::new(&crate::root().join("policies")).get("shadow-only", Default::default())?;
+    let artifact = guest("filter")?.build(&inside.bundle).map_err(|error| error.to_string())?;
+    let filter = Filter::new("filter-bundle-in-config", &Modules::configured(artifact.wasm), Kind::Envoy);
+    Ok(vec![Box::new(component), Box::new(filter)])
+}
+
+/// The targets that have each policy inside, as `placet build` makes them: the component, and the filter in Envoy and
+/// in Kong.
+///
+/// # Errors
+/// When one does not start.
+pub fn built() -> Result<Vec<Box<dyn Target>>, String> {
+    let modules = Modules::built(guest("filter")?);
+    Ok(vec![
+        Box::new(Engine::built("component", guest("component")?)),
+        Box::new(Filter::new("filter", &modules, Kind::Envoy)),
+        Box::new(Filter::new("filter-kong", &modules, Kind::Kong)),
+    ])
 }
