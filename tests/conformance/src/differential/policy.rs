@@ -95,12 +95,10 @@ pub fn source(tape: &mut Tape<'_>) -> String {
     for number in 0..1 + tape.below(8) {
         rule(tape, number, &mut text);
     }
-    let memories = tape.below(3);
-    if memories > 0 {
-        text.push_str("remember:\n");
-    }
-    for _ in 0..memories {
-        remember(tape, &mut text);
+    // Both always: what a condition asks for must be remembered by somebody.
+    text.push_str("remember:\n");
+    for name in ["seen", "often"] {
+        remember(tape, name, &mut text);
     }
     let limits = tape.below(3);
     if limits > 0 {
@@ -163,8 +161,7 @@ fn rule(tape: &mut Tape<'_>, number: usize, text: &mut String) {
     let _ = writeln!(text, ", outcome: {outcome}}}");
 }
 
-fn remember(tape: &mut Tape<'_>, text: &mut String) {
-    let name = tape.pick(&["seen", "often"]);
+fn remember(tape: &mut Tape<'_>, name: &str, text: &mut String) {
     let _ = write!(text, "  - {{on: {{tools: {}", tools(tape));
     if tape.one_in(4) {
         text.push_str(", stage: result");

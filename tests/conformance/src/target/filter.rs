@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use placet::artifact::Guest;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Target;
-use super::wire::{LIST, Wired, catalogue, names, wired};
+use super::wire::{self, LIST, Wired, catalogue, names, wired};
 use crate::case::{Bundle, Case, Step};
 use crate::check::CameOut;
 use crate::policy::Policy;
@@ -87,12 +87,7 @@ impl Modules {
 
     /// The plugin's configuration.
     fn configuration(&self, policy: &Policy) -> String {
-        let guard = json!({
-            "mcp": [{"path": "/mcp"}],
-            "decide": "/v1/decide",
-            "identity": {"header": "x-placet-identity"},
-        });
-        let mut configuration = json!({"guard": guard, "log": "none"});
+        let mut configuration = json!({"guard": wire::guard(), "log": "none"});
         if matches!(self.source, Source::Configured(_)) {
             let hex = |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let keys: Vec<String> = policy.trust.keys.iter().map(hex).collect();
@@ -248,33 +243,16 @@ impl Proxy {
 
 /// Whether what became of a call is what its decision says.
 fn effect(sent: &Sent, wired: &Wired, decision: &str) -> Result<(), String> {
-    let decision: Value = serde_json::from_str(decision).map_err(|error| error.to_string())?;
-    let allowed = decision["verdict"] == "allow";
-    // An obligation that the enforcement point cannot meet is for it to refuse.
-    let obliged = decision["obligations"].as_array().is_some_and(|list| !list.is_empty());
     match sent {
-        Sent::Forwarded { headers, body } if allowed => {
+        Sent::Forwarded { headers, body } => {
             let length = headers.iter().find(|(name, _)| name == "content-length");
-            match length.map(|(_, value)| value == body.len().to_string().as_bytes()) {
-                Some(true) | None => wired.is(body),
-                Some(false) => Err(format!("`content-length` is not the length of {} bytes", body.len())),
+            if length.is_some_and(|(_, value)| value != body.len().to_string().as_bytes()) {
+                return Err(format!("`content-length` is not the length of {} bytes", body.len()));
             }
+            wire::effect(Some(body), 0, b"", wired, decision)
         }
-        Sent::Forwarded { .. } => Err(format!("forwarded, and the decision is {decision}")),
         Sent::Answered { seen: true, .. } => Err("refused, and the server has seen the headers".to_owned()),
-        Sent::Answered { local, .. } => {
-            let body: Value = serde_json::from_slice(&local.body).unwrap_or_default();
-            let said = &body["result"]["_meta"]["dev.placet/decision"];
-            let same = |name: &str| said[name] == decision[name];
-            let unmet = allowed && obliged && said["code"] == "unmet-obligation";
-            // What is no call may be refused before there is one: as no identity, or as no message.
-            let no_call = decision["code"] == "bad-request";
-            if unmet || no_call || !allowed && same("verdict") && same("code") {
-                return Ok(());
-            }
-            let answer = String::from_utf8_lossy(&local.body);
-            Err(format!("answered {} {answer}, and the decision is {decision}", local.status))
-        }
+        Sent::Answered { local, .. } => wire::effect(None, local.status, &local.body, wired, decision),
     }
 }
 

@@ -125,6 +125,50 @@ impl Wired {
     }
 }
 
+/// Whether what became of a call is what its decision says: forwarded as it was when it is allowed, else refused for
+/// the same reason. `forwarded` is what the server got, the rest what the client got.
+///
+/// # Errors
+/// What is not so.
+pub fn effect(
+    forwarded: Option<&[u8]>,
+    status: u16,
+    answer: &[u8],
+    wired: &Wired,
+    decision: &str,
+) -> Result<(), String> {
+    let decision: Value = serde_json::from_str(decision).map_err(|error| error.to_string())?;
+    let allowed = decision["verdict"] == "allow";
+    match forwarded {
+        Some(body) if allowed => wired.is(body),
+        Some(_) => Err(format!("forwarded, and the decision is {decision}")),
+        None => {
+            let body: Value = serde_json::from_slice(answer).unwrap_or_default();
+            let said = &body["result"]["_meta"]["dev.placet/decision"];
+            let same = |name: &str| said[name] == decision[name];
+            // An obligation that the enforcement point cannot meet is for it to refuse.
+            let obliged = decision["obligations"].as_array().is_some_and(|list| !list.is_empty());
+            let unmet = allowed && obliged && said["code"] == "unmet-obligation";
+            // What is no call may be refused before there is one: as no identity, or as no message.
+            let no_call = decision["code"] == "bad-request";
+            if unmet || no_call || !allowed && same("verdict") && same("code") {
+                return Ok(());
+            }
+            let answer = String::from_utf8_lossy(answer);
+            Err(format!("answered {status} {answer}, and the decision is {decision}"))
+        }
+    }
+}
+
+/// What is guarded in every case.
+pub fn guard() -> Value {
+    json!({
+        "mcp": [{"path": "/mcp"}],
+        "decide": "/v1/decide",
+        "identity": {"header": "x-placet-identity"},
+    })
+}
+
 /// The message that asks for the catalogue.
 pub const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#;
 
@@ -159,7 +203,7 @@ fn ascii(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::wired;
+    use super::{effect, wired};
 
     #[test]
     fn calls() {
@@ -173,6 +217,46 @@ mod tests {
         assert_eq!(wired.is(message.as_bytes()), Ok(()));
         for other in [message.replace("1e2", "101"), message.replace("\"a\"", "\"b\""), "{".to_owned()] {
             assert!(wired.is(other.as_bytes()).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn effects() {
+        let call = r#"{"tool":"a","agent":{"id":"b"},"tenant":"t","now":"1970-01-01T00:00:00Z"}"#;
+        let wired = wired(call, false).expect("MCP can say it");
+        let (message, other) = (wired.call(), wired.call().replace("\"a\"", "\"b\""));
+        let decision = |verdict: &str, code: &str, obligations: &str| {
+            format!(r#"{{"verdict":"{verdict}","code":"{code}","obligations":[{obligations}]}}"#)
+        };
+        let answer = |verdict: &str, code: &str| {
+            let said = decision(verdict, code, "");
+            format!(r#"{{"result":{{"_meta":{{"dev.placet/decision":{said}}}}}}}"#)
+        };
+        let allowed = decision("allow", "allowed", "");
+        let obliged = decision("allow", "allowed", "1");
+        let denied = decision("deny", "denied", "");
+        for (what, forwarded, answered, decided, good) in [
+            ("allowed", Some(&message), String::new(), &allowed, true),
+            ("allowed, another call", Some(&other), String::new(), &allowed, false),
+            ("allowed and refused", None, answer("deny", "denied"), &allowed, false),
+            ("denied and forwarded", Some(&message), String::new(), &denied, false),
+            ("denied", None, answer("deny", "denied"), &denied, true),
+            ("denied for another reason", None, answer("deny", "default-deny"), &denied, false),
+            ("denied without a reason", None, String::new(), &denied, false),
+            ("not to be met", None, answer("deny", "unmet-obligation"), &obliged, true),
+            ("obliged, and denied", None, answer("deny", "denied"), &obliged, false),
+            ("no call", None, String::new(), &decision("deny", "bad-request", ""), true),
+            (
+                "no call, forwarded",
+                Some(&message),
+                String::new(),
+                &decision("deny", "bad-request", ""),
+                false,
+            ),
+        ] {
+            let forwarded = forwarded.map(String::as_bytes);
+            let found = effect(forwarded, 200, answered.as_bytes(), &wired, decided);
+            assert_eq!(found.is_ok(), good, "{what}: {found:?}");
         }
     }
 
