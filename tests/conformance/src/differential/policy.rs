@@ -55,7 +55,6 @@ const CONDITIONS: &[&str] = &[
     "tool.risk == 'low'",
     "has(tool.effects) && 'write' in tool.effects",
     "path(args.s) == '/srv/a'",
-    "true",
 ];
 const APPLIES: &[&str] = &[
     "{env: prod}",
