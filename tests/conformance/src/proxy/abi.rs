@@ -217,7 +217,7 @@ fn shared_data(linker: &mut Linker<Memory>) -> wasmtime::Result<()> {
     let get = |mut proxy: Proxy<'_>, at: i32, length: i32, data: i32, size: i32, cas: i32| {
         let mut get = || {
             let key = read(&mut proxy, at, length)?;
-            let found = proxy.data().shared().get(&key).map_err(|()| INTERNAL_FAILURE)?;
+            let found = proxy.data().shared().get(&key).map_err(|_| INTERNAL_FAILURE)?;
             let (value, version) = found.ok_or(NOT_FOUND)?;
             give(&mut proxy, &value, data, size)?;
             write(&mut proxy, cas, &version.to_le_bytes())

@@ -50,6 +50,10 @@ pub struct Shared {
     pub down: bool,
 }
 
+/// Nothing can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfReach;
+
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -62,9 +66,12 @@ pub enum Written {
 }
 
 impl Shared {
-    /// A value and its version; an error when nothing can be read.
-    pub fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, ()> {
-        if self.down { Err(()) } else { Ok(self.data.get(key).cloned()) }
+    /// A value and its version.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, OutOfReach> {
+        if self.down { Err(OutOfReach) } else { Ok(self.data.get(key).cloned()) }
     }
 
     /// Writes when `cas` is the version that is there. Envoy takes 0 for "whatever is there" and writes what is not
@@ -205,7 +212,7 @@ pub fn unpack(bytes: &[u8]) -> Option<Headers> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Shared, Written, pack, unpack};
+    use super::{Kind, OutOfReach, Shared, Written, pack, unpack};
 
     #[test]
     fn headers_there_and_back() {
@@ -239,7 +246,7 @@ mod tests {
             assert_eq!(shared.set(kind, b"k", b"d", 0), blindly, "{kind:?}");
             shared.down = true;
             assert_eq!(shared.set(kind, b"k", b"d", 0), Written::Down, "{kind:?}");
-            assert_eq!(shared.get(b"k"), Err(()));
+            assert_eq!(shared.get(b"k"), Err(OutOfReach));
         }
     }
 }
