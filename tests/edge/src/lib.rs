@@ -72,6 +72,12 @@ impl Edge {
         Ok(Edge { engine, service, around })
     }
 
+    /// The same component in another world.
+    #[must_use]
+    pub fn in_world(&self, around: Around) -> Edge {
+        Edge { engine: self.engine.clone(), service: self.service.clone(), around }
+    }
+
     /// Has a new instance answer one request.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! The quickstart's policy in the component for Spin, in front of a server that notes what reaches it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use placet_edge_world::{Around, Edge, Store};
+use placet_edge_world::{Around, Edge, Manner, Store};
 
 /// A component, and what has reached the server behind it.
 pub struct World {
@@ -17,8 +18,8 @@ pub struct World {
 #[derive(Debug)]
 pub struct Answer(String);
 
-/// The component with the policy inside, as `placet build` makes it.
-static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+/// The component with the policy inside, as `placet build` makes it, in a world without anything.
+static EDGE: LazyLock<Edge> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is above");
     let test = std::env::current_exe().expect("this test is a program");
     let release: PathBuf = test.ancestors().nth(2).expect("it lies in `deps`").to_owned();
@@ -28,7 +29,11 @@ static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let built =
         build.output().unwrap_or_else(|e| panic!("`placet` is to be built first, it cannot be run: {e}"));
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    std::fs::read(out.join("policy.spin.wasm")).expect("`placet build` writes `policy.spin.wasm`")
+    let component =
+        std::fs::read(out.join("policy.spin.wasm")).expect("`placet build` writes `policy.spin.wasm`");
+    let nothing =
+        Around { variables: BTreeMap::new(), store: Store::new(Manner::Down), upstream: Arc::new(|_| None) };
+    Edge::new(&component, nothing).expect("the component links")
 });
 
 impl World {
@@ -58,7 +63,7 @@ impl World {
             let response = http::Response::builder().header("content-type", "application/json");
             response.body(Bytes::from(body)).ok()
         });
-        let edge = Edge::new(&COMPONENT, Around { variables, store, upstream }).expect("the component links");
+        let edge = EDGE.in_world(Around { variables, store, upstream });
         World { edge, reached }
     }
 
