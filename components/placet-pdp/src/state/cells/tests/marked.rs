@@ -18,9 +18,12 @@ enum Manner {
     Down,
 }
 
+/// Versions and bytes by key.
+type Keys = BTreeMap<String, (u64, Vec<u8>)>;
+
 struct Service {
     manner: Manner,
-    keys: Mutex<BTreeMap<String, (u64, Vec<u8>)>>,
+    keys: Mutex<Keys>,
     drawn: AtomicU64,
     clock: AtomicI64,
 }
@@ -30,7 +33,7 @@ impl Service {
         Service { manner, keys: Mutex::default(), drawn: AtomicU64::new(0), clock: AtomicI64::new(640) }
     }
 
-    fn keys(&self) -> Result<MutexGuard<'_, BTreeMap<String, (u64, Vec<u8>)>>, Unavailable> {
+    fn keys(&self) -> Result<MutexGuard<'_, Keys>, Unavailable> {
         // Others may come between any two calls.
         std::thread::yield_now();
         if self.manner == Manner::Down { Err(Unavailable) } else { Ok(self.keys.lock().unwrap()) }
@@ -86,8 +89,8 @@ fn a_ceiling_holds_from_the_first_write_on() {
                         let store = CellStore::new(Marked::new(&service), ONE);
                         let one = [charge("rate", 1, 5)];
                         for _ in 0..4 {
-                            let result = std::iter::repeat_with(|| store.commit(&commit(&one, 0)));
-                            match result.skip_while(|result| *result == Conflict).next() {
+                            let mut results = std::iter::repeat_with(|| store.commit(&commit(&one, 0)));
+                            match results.find(|result| *result != Conflict) {
                                 Some(Done) => drop(taken.fetch_add(1, Ordering::Relaxed)),
                                 result => assert_eq!(result, Some(exceeded(&["rate"]))),
                             }
