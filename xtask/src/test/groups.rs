@@ -188,7 +188,8 @@ mod tests {
             ("placet-conformance", "nothing-runs-this", false),
             ("placet", "nothing-runs-this", false),
             ("placet-engine", "whatever", true),
-            ("placet-model", "whatever", false),
+            ("placet-model", "whatever", true),
+            ("placet-component", "whatever", false),
         ] {
             assert_eq!(runs_target(package, test), expected, "{package} {test}");
         }
