@@ -53,6 +53,9 @@ pub struct Args {
     /// Whoever can post there acts for everybody: listen where only they can reach
     #[arg(long)]
     decisions: bool,
+    /// Also speak MCP 2026-07-28, which has no sessions: rules that ask for memory then need the client's trace
+    #[arg(long)]
+    stateless: bool,
     /// Do not reload the policy when its files change
     #[arg(long)]
     no_reload: bool,
@@ -135,6 +138,7 @@ async fn serving(
         max_request: 2 << 20,
         max_response: 16 << 20,
         decisions: args.decisions,
+        stateless: args.stateless,
     };
     // Whoever started the gateway learns where it is.
     println!("listening on http://{address}/mcp");

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use placet_pep::Identity;
 use placet_pep::http::{Config, ConfigError, Guard, McpEndpoint, Refusals, SessionSource};
+use placet_pep::{Identity, SESSION_VERSIONS, VERSIONS};
 
 use crate::audit::DecisionLog;
 use crate::runtime::{DecisionService, Target, Trust};
@@ -39,6 +39,8 @@ pub struct Settings {
     pub max_response: usize,
     /// Whether calls posted to `/v1/decide` are decided: for enforcement points elsewhere that keep their state here.
     pub decisions: bool,
+    /// Whether MCP 2026-07-28 is spoken, which has no sessions: then rules that ask for memory need the client's trace.
+    pub stateless: bool,
 }
 
 impl Settings {
@@ -53,6 +55,10 @@ impl Settings {
             request_limit: self.max_request,
             response_limit: self.max_response,
             refusals: Refusals::Result,
+            versions: match self.stateless {
+                true => VERSIONS.map(str::to_owned).to_vec(),
+                false => SESSION_VERSIONS.map(str::to_owned).to_vec(),
+            },
             origins: self.origins.clone(),
         })
     }

@@ -76,6 +76,7 @@ impl World {
             max_request: 1 << 20,
             max_response: 1 << 20,
             decisions: true,
+            stateless: true,
         };
         let log = Arc::new(DecisionLog::open(&folder.join("decisions.jsonl")).expect("a log"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

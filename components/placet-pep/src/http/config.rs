@@ -35,6 +35,9 @@ pub struct Config {
     /// What a refused MCP call is answered.
     #[serde(default)]
     pub refusals: Refusals,
+    /// Versions of MCP that are spoken. Without 2026-07-28, which has no sessions, clients fall back to one that has.
+    #[serde(default = "versions")]
+    pub versions: Vec<String>,
     /// Origins of web pages that may send MCP requests besides those on this machine, such as `https://app.example`.
     #[serde(default)]
     pub origins: Vec<String>,
@@ -253,6 +256,10 @@ fn sessions() -> Vec<SessionSource> {
     vec![SessionSource::Mcp, SessionSource::Trace]
 }
 
+fn versions() -> Vec<String> {
+    crate::VERSIONS.map(str::to_owned).to_vec()
+}
+
 fn sources() -> Vec<Source> {
     vec![Source::Query, Source::Body]
 }
@@ -295,6 +302,10 @@ impl Config {
         }
         for api in &self.http {
             api.routes.iter().try_for_each(|route| route.check(&api.prefix))?;
+        }
+        if let Some(other) = self.versions.iter().find(|of| !crate::VERSIONS.contains(&of.as_str())) {
+            let spoken = crate::VERSIONS.join(", ");
+            return Err(ConfigError(format!("`versions`: `{other}` is none of {spoken}")));
         }
         if self.request_limit == 0 || self.response_limit == 0 {
             return Err(ConfigError("a limit of 0 bytes refuses everything".to_owned()));

@@ -6,10 +6,10 @@ use super::path::{Template, is_clear, lax, split, template};
 use super::proposal::{Outgoing, Proposal};
 use super::who::identify;
 use super::{Head, HttpReply, Peer};
+use crate::STATELESS;
 use crate::exchange::{Scene, Step, open, trace_id};
 use crate::identity::Identity;
 use crate::mirror::{Mirror, decoded};
-use crate::{STATELESS, VERSIONS};
 
 /// What is guarded, ready to be asked.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Guard {
         if !matches!(head.method, "POST" | "DELETE") {
             return Err(allowed().with("allow", "POST, DELETE"));
         }
-        let mirror = mirror(head)?;
+        let mirror = mirror(head, &self.config.versions)?;
         if head.method == "DELETE" {
             if mirror.is_stateless() {
                 return Err(allowed().with("allow", "POST"));
@@ -314,7 +314,7 @@ fn origin(head: &Head<'_>, known: &[String]) -> Result<(), HttpReply> {
     Err(HttpReply::problem(403, "origin", detail))
 }
 
-fn mirror(head: &Head<'_>) -> Result<Mirror, HttpReply> {
+fn mirror(head: &Head<'_>, versions: &[String]) -> Result<Mirror, HttpReply> {
     let one = |name: &str| match head.one(name)? {
         None => Ok(None),
         Some(value) => match decoded(value) {
@@ -323,9 +323,8 @@ fn mirror(head: &Head<'_>) -> Result<Mirror, HttpReply> {
         },
     };
     let version = head.one("mcp-protocol-version")?;
-    if version.is_some_and(|version| !VERSIONS.contains(&version)) {
-        let detail = format!("this enforcement point speaks protocol versions {}", VERSIONS.join(", "));
-        return Err(HttpReply::bad(&detail));
+    if let Some(version) = version.filter(|version| !versions.iter().any(|of| of == version)) {
+        return Err(HttpReply::unspoken(version, versions));
     }
     let mut params: Vec<(String, String)> = Vec::new();
     for (name, value) in head.headers {

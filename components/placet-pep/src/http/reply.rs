@@ -38,6 +38,18 @@ impl HttpReply {
         HttpReply::problem(400, "bad-request", detail)
     }
 
+    /// A version of MCP that is not spoken here, as the protocol has it said.
+    pub(crate) fn unspoken(version: &str, spoken: &[String]) -> HttpReply {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let supported: Vec<String> = spoken.iter().map(|of| quoted(of)).collect();
+        let data = Object::new()
+            .raw("supported", &format!("[{}]", supported.join(",")))
+            .string("requested", version)
+            .finish();
+        let error = Object::new().raw("code", "-32022").string("message", "Unsupported protocol version");
+        HttpReply::json(400, crate::reply::response("null", "error", &error.raw("data", &data).finish()))
+    }
+
     /// A refused call of a plain HTTP interface.
     pub(crate) fn refused(decision: &Decision, reference: Option<&str>) -> HttpReply {
         let mut body = Object::new()
