@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         ("given", target::given()),
         ("built", target::built()),
         ("command", command("command", &responder)),
+        ("edge", edges()),
         ("yours", yours()),
     ] {
         match started {
@@ -58,6 +59,19 @@ fn main() -> ExitCode {
 /// A command as a target.
 fn command(name: &str, words: &[String]) -> Result<Vec<Box<dyn Target>>, String> {
     Ok(vec![Box::new(Command::start(name, words)?)])
+}
+
+/// The component for Spin, where the program that it runs in was built. On CI it must be.
+fn edges() -> Result<Vec<Box<dyn Target>>, String> {
+    let missing = "`placet-edge-world` is not built: `cargo build --release -p placet-edge-world`";
+    match target::edge_world() {
+        Some(world) => target::edges(&world),
+        None if std::env::var_os("CI").is_some() => Err(missing.to_owned()),
+        None => {
+            println!("SKIPPED, counted neither as passed nor as failed: edge: {missing}");
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// The command that was asked for, if one was.

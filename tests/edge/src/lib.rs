@@ -8,12 +8,13 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result, format_err};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre, http::types};
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{
@@ -26,10 +27,13 @@ pub use store::{Manner, Store};
 pub type Upstream = Arc<dyn Fn(http::Request<Bytes>) -> Option<http::Response<Bytes>> + Send + Sync>;
 
 /// A component, and what is around it.
+#[derive(Clone)]
 pub struct Edge {
     engine: Engine,
     service: ServicePre<Instance>,
     around: Around,
+    /// Nanoseconds since the epoch, where the clock is set.
+    now: Option<u64>,
 }
 
 /// What is around a component.
@@ -62,6 +66,8 @@ impl Edge {
     pub fn new(component: &[u8], around: Around) -> Result<Edge> {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
+        // Compiling takes longer than running, so it is done quickly, and kept.
+        config.cranelift_opt_level(OptLevel::None).cache(Cache::new(CacheConfig::new()).ok());
         let engine = Engine::new(&config)?;
         let component = Component::new(&engine, component)?;
         let mut linker = Linker::new(&engine);
@@ -69,7 +75,17 @@ impl Edge {
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         spin::add_to_linker(&mut linker)?;
         let service = ServicePre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Edge { engine, service, around })
+        Ok(Edge { engine, service, around, now: None })
+    }
+
+    /// The same component in another world.
+    pub fn within(&self, around: Around) -> Edge {
+        Edge { around, ..self.clone() }
+    }
+
+    /// With the clock set, to nanoseconds since the epoch.
+    pub fn at(self, now: u64) -> Edge {
+        Edge { now: Some(now), ..self }
     }
 
     /// The same component in another world.
@@ -89,6 +105,9 @@ impl Edge {
         self.around.variables.iter().for_each(|(name, value)| {
             wasi.env(format!("PLACET_{}", name.to_ascii_uppercase()), value);
         });
+        if let Some(now) = self.now {
+            wasi.wall_clock(Set(now));
+        }
         let instance = Instance {
             table: ResourceTable::new(),
             wasi: wasi.build(),
@@ -110,6 +129,19 @@ impl Edge {
             answer
         });
         answered.await?
+    }
+}
+
+/// A clock that stands still.
+struct Set(u64);
+
+impl HostWallClock for Set {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0)
     }
 }
 

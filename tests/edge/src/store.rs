@@ -41,6 +41,11 @@ impl Store {
         Store { manner, cells: Arc::default() }
     }
 
+    /// The same store, which behaves otherwise.
+    pub fn in_manner(&self, manner: Manner) -> Store {
+        Store { manner, cells: self.cells.clone() }
+    }
+
     /// How many keys it has.
     pub fn len(&self) -> usize {
         self.locked().values.len()

@@ -105,6 +105,15 @@ pub const GROUPS: &[Group] = &[
         steps: &[Work::Host("compile")],
     },
     Group {
+        name: "edge",
+        about: "the policy in `wasmtime serve`, and in Wasmtime with what Spin adds",
+        steps: &[
+            // It also builds `placet`, which the other step starts; that builds the world, which the suite starts.
+            Work::EndToEnd(&e2e::EDGE),
+            Work::Cargo(&["test", "--release", "--no-fail-fast", "-p", "placet-edge-world", "--tests"]),
+        ],
+    },
+    Group {
         name: "conformance",
         about: "one table of cases, every target",
         steps: &[Work::Cargo(&[
@@ -140,15 +149,6 @@ pub const GROUPS: &[Group] = &[
         name: "envoy",
         about: "the filter in a real Envoy, in front of real servers",
         steps: &[Work::EndToEnd(&e2e::IN_ENVOY), Work::EndToEnd(&e2e::SMUGGLING), Work::EndToEnd(&e2e::LOAD)],
-    },
-    Group {
-        name: "edge",
-        about: "the policy in `wasmtime serve`, and in Wasmtime with what Spin adds",
-        steps: &[
-            // It also builds `placet`, which the other step starts.
-            Work::EndToEnd(&e2e::EDGE),
-            Work::Cargo(&["test", "--release", "--no-fail-fast", "-p", "placet-edge-world", "--tests"]),
-        ],
     },
 ];
 

@@ -1,14 +1,18 @@
 //! What cases are put to.
 
 mod command;
+mod edge;
 mod engine;
 mod filter;
 mod store;
 mod wire;
 
 pub use command::Command;
+pub use edge::Edge;
 pub use engine::Engine;
 pub use filter::{Filter, Modules};
+
+use std::path::{Path, PathBuf};
 
 use placet::artifact::Guest;
 use placet::runtime::COMPONENT;
@@ -69,5 +73,25 @@ pub fn built() -> Result<Vec<Box<dyn Target>>, String> {
         Box::new(Engine::built("component", guest("component")?)),
         Box::new(Filter::new("filter", &modules, Kind::Envoy)),
         Box::new(Filter::new("filter-kong", &modules, Kind::Kong)),
+    ])
+}
+
+/// The program in which the component for Spin runs, beside the programs of this build.
+pub fn edge_world() -> Option<PathBuf> {
+    let this = std::env::current_exe().ok()?;
+    let program = format!("placet-edge-world{}", std::env::consts::EXE_SUFFIX);
+    this.ancestors().map(|folder| folder.join(&program)).find(|path| path.is_file())
+}
+
+/// The component for Spin, with each policy inside, and with another one inside and each policy given by its variables.
+///
+/// # Errors
+/// When one does not start.
+pub fn edges(world: &Path) -> Result<Vec<Box<dyn Target>>, String> {
+    let guest = guest("spin")?;
+    let inside = Policies::new(&crate::root().join("policies")).get("shadow-only", Default::default())?;
+    Ok(vec![
+        Box::new(Edge::start("edge", guest, None, world)?),
+        Box::new(Edge::start("edge-bundle-in-config", guest, Some((*inside).clone()), world)?),
     ])
 }
