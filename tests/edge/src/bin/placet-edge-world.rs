@@ -84,7 +84,8 @@ impl World {
         if !self.components.contains_key(&component) {
             let wasm = std::fs::read(&component).with_context(|| component.display().to_string())?;
             let around = around(BTreeMap::new(), self.store.clone(), Arc::new(|_| None));
-            self.components.insert(component.clone(), Edge::new(&wasm, around)?);
+            self.components
+                .insert(component.clone(), Edge::new(&wasm, around).map_err(|e| anyhow::anyhow!("{e:#}"))?);
         }
         (self.component, self.variables) = (component, variables);
         self.store = Store::new(Manner::Exact);
@@ -108,7 +109,8 @@ impl World {
             sent = sent.header(name, value);
         }
         let response =
-            edge.within(around).at(request.now).answer(sent.body(Bytes::from(request.body))?).await?;
+            edge.within(around).at(request.now).answer(sent.body(Bytes::from(request.body))?).await;
+        let response = response.map_err(|e| anyhow::anyhow!("{e:#}"))?;
         let body = String::from_utf8_lossy(response.body()).into_owned();
         let reached = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Answer { status: response.status().as_u16(), body, reached })
