@@ -27,7 +27,6 @@ pub use store::{Manner, Store};
 pub type Upstream = Arc<dyn Fn(http::Request<Bytes>) -> Option<http::Response<Bytes>> + Send + Sync>;
 
 /// A component, and what is around it.
-#[derive(Clone)]
 pub struct Edge {
     engine: Engine,
     service: ServicePre<Instance>,
@@ -78,12 +77,8 @@ impl Edge {
         Ok(Edge { engine, service, around, now: None })
     }
 
-    /// The same component in another world.
-    pub fn within(&self, around: Around) -> Edge {
-        Edge { around, ..self.clone() }
-    }
-
     /// With the clock set, to nanoseconds since the epoch.
+    #[must_use]
     pub fn at(self, now: u64) -> Edge {
         Edge { now: Some(now), ..self }
     }
@@ -91,7 +86,7 @@ impl Edge {
     /// The same component in another world.
     #[must_use]
     pub fn in_world(&self, around: Around) -> Edge {
-        Edge { engine: self.engine.clone(), service: self.service.clone(), around }
+        Edge { engine: self.engine.clone(), service: self.service.clone(), around, now: self.now }
     }
 
     /// Has a new instance answer one request.

@@ -109,7 +109,7 @@ impl World {
             sent = sent.header(name, value);
         }
         let response =
-            edge.within(around).at(request.now).answer(sent.body(Bytes::from(request.body))?).await;
+            edge.in_world(around).at(request.now).answer(sent.body(Bytes::from(request.body))?).await;
         let response = response.map_err(|e| anyhow::anyhow!("{e:#}"))?;
         let body = String::from_utf8_lossy(response.body()).into_owned();
         let reached = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
