@@ -47,7 +47,7 @@ impl wit::GuestGuard for Guard {
     fn admit(&self, head: wit::Head, claims: Option<String>) -> wit::Admitted {
         let wit::Head { method, path, headers } = &head;
         let head = http::Head { method, path, headers };
-        match self.0.admit(&head, &http::Peer { claims: claims.as_deref() }) {
+        match self.0.admit(&head, &http::Peer { claims: claims.as_deref(), identity: None }) {
             http::Admitted::Pass => wit::Admitted::Pass,
             http::Admitted::Refuse(reply) => wit::Admitted::Refuse(convert::reply(reply)),
             http::Admitted::Guarded(exchange) => {

@@ -134,7 +134,7 @@ impl Stream {
         if head.all("x-placet-trap").next().is_some() {
             std::process::abort();
         }
-        let admit = |claims: Option<&str>| plugin.setup.guard.admit(&head, &Peer { claims });
+        let admit = |claims: Option<&str>| plugin.setup.guard.admit(&head, &Peer { claims, identity: None });
         let admitted = match plugin.claims() {
             Ok(claims) => admit(claims.as_deref()),
             // What is not guarded passes, whatever the token says.

@@ -3,6 +3,7 @@
 //! `http` reads requests and writes answers, `enforce` decides and records, `upstream` sends permits, `sessions` knows
 //! which sessions there are, `reload` swaps the policy when its files change. What messages mean is `placet-pep`'s.
 
+pub mod auth;
 mod enforce;
 mod http;
 mod reload;

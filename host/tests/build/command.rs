@@ -75,7 +75,11 @@ fn nothing_is_written_when_something_is_wrong() {
         (&["build", path, "-o", "file/dist"], 2, "cannot write `file/dist/"),
         (&["build", path, "-o", "dist", "--sign", "nowhere.pem"], 2, "cannot read `nowhere.pem`"),
         (&["build", path, "-o", "dist", "--sign", "file"], 2, "`file`: "),
-        (&["build", path, "-o", "dist", "--only", "everything"], 2, "possible values: bundle, enforcement, component"),
+        (
+            &["build", path, "-o", "dist", "--only", "everything"],
+            2,
+            "possible values: bundle, enforcement, component",
+        ),
         (&["build", path, "-o", "x.bundle", "--oci"], 2, "leave out `--oci`"),
         (&["build", path, "-o", "dist", "--verify-key", "keys/placet-key.pub.pem"], 1, "not signed"),
         (&["build", path, "-o", "x.bundle", "--verify-key", "keys/placet-key.pub.pem"], 1, "not signed"),

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::path::{Template, is_plain};
+use super::who::identify;
+use super::{Head, HttpReply, Peer};
 use crate::identity::{Identity, Principal};
 
 /// What is guarded. Unknown fields are errors.
@@ -163,6 +165,9 @@ pub struct IdentitySource {
     pub claims: Option<ClaimNames>,
     /// The client certificate, as Envoy's `x-forwarded-client-cert` gives it.
     pub xfcc: Option<Xfcc>,
+    /// The adapter authenticates by itself and shows whom ([`super::Peer::identity`]); a configuration cannot say so.
+    #[serde(skip)]
+    pub authenticated: bool,
 }
 
 /// Identity fields that are the same for every request.
@@ -365,8 +370,27 @@ impl From<Identity> for IdentitySource {
 }
 
 impl IdentitySource {
-    fn check(&self) -> Result<(), ConfigError> {
+    /// The adapter authenticates by itself.
+    pub fn by_adapter() -> IdentitySource {
+        IdentitySource { authenticated: true, ..IdentitySource::default() }
+    }
+
+    /// Who calls, out of the claims (JSON text) of a token that the adapter has verified by itself.
+    ///
+    /// # Errors
+    /// 401 when the claims do not say who calls.
+    pub fn of_claims(&self, claims: &str) -> Result<Identity, HttpReply> {
+        let head = Head { method: "", path: "", headers: &[] };
+        identify(self, &head, &Peer { claims: Some(claims), identity: None })
+    }
+
+    /// # Errors
+    /// What is wrong first: two sources, or none for tenant or agent.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let fault = |what: &str| Err(ConfigError(format!("`identity`: {what}")));
+        if self.authenticated {
+            return Ok(());
+        }
         let sources =
             [self.header.is_some(), self.headers.is_some(), self.claims.is_some(), self.xfcc.is_some()];
         if sources.iter().filter(|there| **there).count() > 1 {

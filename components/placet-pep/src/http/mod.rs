@@ -25,6 +25,8 @@ pub use incoming::{Incoming, Plan};
 pub use proposal::{Outgoing, Proposal};
 pub use reply::{HttpReply, decision_reply};
 
+use crate::identity::Identity;
+
 /// The head of a request as the proxy shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
@@ -61,6 +63,8 @@ impl<'a> Head<'a> {
 pub struct Peer<'a> {
     /// Claims of a token that the proxy has verified; JSON text.
     pub claims: Option<&'a str>,
+    /// Who the adapter itself has found out to call; counts where [`IdentitySource::authenticated`] says so.
+    pub identity: Option<&'a Identity>,
 }
 
 #[cfg(test)]

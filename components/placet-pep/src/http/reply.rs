@@ -63,7 +63,9 @@ impl HttpReply {
         HttpReply { status: 403, headers: vec![header("content-type", "application/problem+json")], body }
     }
 
-    pub(crate) fn with(mut self, name: &str, value: &str) -> HttpReply {
+    /// With one more header; its name in lower case.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> HttpReply {
         self.headers.push(header(name, value));
         self
     }

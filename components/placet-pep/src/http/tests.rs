@@ -425,7 +425,7 @@ fn identities() {
         let headers = headers(&format!("content-type: application/json\n{of}"));
         let head = Head { method: "POST", path: "/mcp", headers: &headers };
         let call = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}"#;
-        let found = match guard.admit(&head, &Peer { claims }) {
+        let found = match guard.admit(&head, &Peer { claims, identity: None }) {
             Admitted::Guarded(exchange) => match exchange.inspect(call, NOW) {
                 Inspected::Decide(proposal) => serde_json::to_string(proposal.identity()).expect("JSON"),
                 other => panic!("{other:?}"),

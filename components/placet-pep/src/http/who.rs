@@ -9,6 +9,9 @@ use crate::identity::{Identity, Principal};
 /// # Errors
 /// 401 when the request does not say who calls, 400 when it says so in two ways.
 pub fn identify(source: &IdentitySource, head: &Head<'_>, peer: &Peer<'_>) -> Result<Identity, HttpReply> {
+    if source.authenticated {
+        return peer.identity.cloned().ok_or_else(|| unknown("the adapter does not say"));
+    }
     if let Some(name) = &source.header {
         let text = head.one(name)?.ok_or_else(|| unknown(&format!("the header `{name}` is missing")))?;
         let identity = serde_json::from_str::<Identity>(text);
