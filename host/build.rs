@@ -23,7 +23,8 @@ fn main() {
 fn run() -> Result<(), String> {
     println!("cargo::rerun-if-env-changed={}", guest::READY);
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the host has no workspace around it")?;
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo does not say where the host is")?;
+    let root = Path::new(&manifest).parent().ok_or("the host has no workspace around it")?;
     let guests = match std::env::var_os(guest::READY) {
         Some(dir) => {
             println!("cargo::rerun-if-changed={}", Path::new(&dir).display());

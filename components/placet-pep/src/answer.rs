@@ -2,11 +2,11 @@
 
 use placet_model::Json;
 
-use crate::call::{PendingResult, Running};
-use crate::exchange::request;
+use crate::exchange::{Who, request};
 use crate::listing::{Asked, Filter};
 use crate::message::{self, Message, Outcome};
 use crate::reply::{Reply, response};
+use crate::result::{PendingResult, Running};
 use crate::splice::{list, with_member};
 use crate::{SESSION_VERSIONS, VERSIONS};
 
@@ -61,12 +61,11 @@ impl Forwarded {
         }
     }
 
-    /// Says what to do with a message that the server sent in answer. Its own requests and notifications pass.
-    pub fn answer(&self, message: &[u8], max_bytes: usize) -> Answered {
+    /// Says what to do with a message that the server sent in answer to a client. Its notifications pass; what it asks
+    /// of the client is decided.
+    pub fn answer(&self, message: &[u8], max_bytes: usize, who: &Who) -> Answered {
         let (id, outcome) = match message::read(message, max_bytes) {
-            Ok(Message::Request { id, method, params }) => {
-                return Answered::Pass(request(id.map(Json::text), &method, params).into_body());
-            }
+            Ok(Message::Request { id, method, params }) => return asked(who, id, &method, params),
             Ok(Message::Response { id, outcome }) => (id, outcome),
             Err(_) => return Answered::Drop("the server sent something that is not a JSON-RPC message"),
         };
@@ -99,6 +98,20 @@ impl Forwarded {
                 Answered::Pass(response(expected, "result", result.text()))
             }
         }
+    }
+}
+
+/// What a server sends of itself: a notification, or a request to the client.
+fn asked(who: &Who, id: Option<Json<'_>>, method: &str, params: Option<Json<'_>>) -> Answered {
+    match id {
+        None if !method.starts_with("notifications/") => {
+            Answered::Drop("the server sent a notification that is none")
+        }
+        Some(_) if who.stateless => Answered::Drop("the server asked, and without sessions it cannot"),
+        Some(id) if method != "ping" => {
+            Answered::Decide(Box::new(PendingResult::asked(who, id.text(), method, params)))
+        }
+        id => Answered::Pass(request(id.map(Json::text), method, params).into_body()),
     }
 }
 

@@ -50,7 +50,26 @@ pub struct Scene<'a> {
     pub mirror: &'a Mirror,
 }
 
+/// In whose name an exchange is, as its answers need it.
+#[derive(Clone, Debug)]
+pub struct Who {
+    pub(crate) identity: Identity,
+    pub(crate) session: Option<String>,
+    pub(crate) server: Option<String>,
+    pub(crate) stateless: bool,
+}
+
 impl Scene<'_> {
+    /// In whose name this is.
+    pub fn who(&self) -> Who {
+        Who {
+            identity: self.identity.clone(),
+            session: self.session.map(str::to_owned),
+            server: self.server.map(str::to_owned),
+            stateless: self.mirror.is_stateless(),
+        }
+    }
+
     /// What policies call a tool of the server.
     pub(crate) fn tool(&self, name: &str) -> String {
         match self.server {

@@ -15,6 +15,7 @@
 mod answer;
 mod call;
 mod exchange;
+pub mod federate;
 pub mod http;
 mod identity;
 mod listing;
@@ -24,17 +25,20 @@ mod obligation;
 mod permit;
 mod record;
 mod reply;
+mod result;
 mod splice;
 
 pub use answer::{Answered, Forwarded};
-pub use call::{Decided, PendingCall, PendingResult, Running};
-pub use exchange::{Scene, Step, open};
+pub use call::{Decided, PendingCall};
+pub use exchange::{Scene, Step, Who, open};
 pub use identity::{Identity, Principal};
 pub use listing::{Asked, Filter};
-pub use mirror::{Mirror, STATELESS};
+pub use mirror::{Mirror, STATELESS, said_again};
 pub use permit::Permit;
 pub use record::{Outcome, Record};
-pub use reply::{APPROVAL, META, Reply};
+pub use reply::{APPROVAL, META, Reply, refused_ask};
+pub use result::{PendingResult, Running};
+pub use splice::one_line;
 
 /// Protocol versions that this enforcement point speaks, newest first.
 pub const VERSIONS: [&str; 3] = [STATELESS, "2025-11-25", "2025-06-18"];

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use placet_model::{Json, Kind};
 
+use crate::message::{self, Message};
 use crate::reply::Reply;
 
 /// The protocol version without sessions.
@@ -33,6 +34,40 @@ pub fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(text) => String::from_utf8(STANDARD.decode(text).ok()?).ok(),
         None => Some(value.to_owned()),
+    }
+}
+
+/// The headers that would say again what a message of the version without sessions says: for transports that have none.
+/// Other messages have none.
+pub fn said_again(body: &[u8], max_bytes: usize) -> Vec<(String, String)> {
+    let Ok(Message::Request { method, params, .. }) = message::read(body, max_bytes) else {
+        return Vec::new();
+    };
+    let meta = params.and_then(|params| params.get("_meta")).and_then(|meta| meta.get(META_VERSION));
+    let Some(version) = meta.and_then(Json::as_str) else { return Vec::new() };
+    let mut headers = vec![("mcp-protocol-version".to_owned(), version.into_owned())];
+    headers.push(("mcp-method".to_owned(), method.clone().into_owned()));
+    if let Some(name) = target(&method, params).and_then(Json::as_str) {
+        headers.push(("mcp-name".to_owned(), encoded(&name)));
+    }
+    headers
+}
+
+/// A text as a header's value.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b)) && text.trim() == text;
+    match plain && !text.starts_with("=?") {
+        true => text.to_owned(),
+        false => format!("=?base64?{}?=", STANDARD.encode(text)),
+    }
+}
+
+/// What a request names.
+fn target<'a>(method: &str, params: Option<Json<'a>>) -> Option<Json<'a>> {
+    match method {
+        "tools/call" | "prompts/get" => params.and_then(|params| params.get("name")),
+        "resources/read" => params.and_then(|params| params.get("uri")),
+        _ => None,
     }
 }
 
@@ -67,12 +102,7 @@ impl Mirror {
             }
             _ => {}
         }
-        let target = match method {
-            "tools/call" | "prompts/get" => params.and_then(|params| params.get("name")),
-            "resources/read" => params.and_then(|params| params.get("uri")),
-            _ => None,
-        };
-        let target = target.and_then(Json::as_str);
+        let target = target(method, params).and_then(Json::as_str);
         match (self.name.as_deref(), target.as_deref()) {
             (None, Some(_)) if self.is_stateless() => return mismatch("`Mcp-Name` is missing".to_owned()),
             (Some(named), target) if Some(named) != target => {

@@ -2,6 +2,7 @@
 
 use placet_model::{Decision, Verdict};
 
+use crate::permit::Permit;
 use crate::splice::Object;
 
 /// The key under which a decision stands in a result's `_meta`.
@@ -33,6 +34,11 @@ impl Reply {
     }
 }
 
+/// The answer to a server whose request of this id (JSON text) policy refuses.
+pub fn refused_ask(id: &str, decision: &Decision) -> Permit {
+    Permit::of(refusal_error(id, decision, None))
+}
+
 /// The error that says why a call was not made.
 pub(crate) fn refusal_error(id: &str, decision: &Decision, reference: Option<&str>) -> String {
     let mut data = Object::new().raw(META, &json(decision));
@@ -44,6 +50,14 @@ pub(crate) fn refusal_error(id: &str, decision: &Decision, reference: Option<&st
         .string("message", &words(decision))
         .raw("data", &data.finish());
     response(id, "error", &error.finish())
+}
+
+/// What the client is told in place of what a server asked and policy refuses: a message of the log.
+pub(crate) fn notice(decision: &Decision) -> String {
+    let params = Object::new().string("level", "warning").string("logger", "placet");
+    let params = params.string("data", &format!("The server asked for something. {}", words(decision)));
+    let object = Object::new().string("jsonrpc", "2.0").string("method", "notifications/message");
+    object.raw("params", &params.finish()).finish()
 }
 
 /// A response with this id and outcome, both JSON texts.

@@ -1,5 +1,7 @@
 //! Writing JSON out of pieces of other JSON, which keep their own text.
 
+use std::borrow::Cow;
+
 use placet_model::Json;
 use placet_model::json::write_string;
 
@@ -50,6 +52,15 @@ impl Object {
 /// The object with one member set to a JSON text.
 pub fn with_member(json: Json<'_>, name: &str, value: &str) -> String {
     Object::new().members_but(json, name).raw(name, value).finish()
+}
+
+/// A JSON text in one line, for transports where a line break ends a message. JSON has raw line breaks between its tokens
+/// only.
+pub fn one_line(json: &str) -> Cow<'_, str> {
+    match json.contains(['\n', '\r']) {
+        true => Cow::Owned(json.replace(['\n', '\r'], " ")),
+        false => Cow::Borrowed(json),
+    }
 }
 
 /// A list of JSON texts.

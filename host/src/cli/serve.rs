@@ -13,7 +13,9 @@ use super::decide::Where;
 use super::policy::PolicyArgs;
 use super::{Exit, Format, Output};
 use crate::audit::DecisionLog;
-use crate::gateway::{ServeError, Settings, WatchedPolicy, is_local, serve, watch};
+use crate::gateway::{
+    ServeConfig, ServeError, ServerConfig, Settings, WatchedPolicy, is_local, serve, serve_stdio, watch,
+};
 use crate::runtime::{DecisionService, PolicyHandle};
 use crate::store::MemoryStore;
 
@@ -22,12 +24,18 @@ use crate::store::MemoryStore;
 pub struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
-    /// The MCP server's address, such as `http://127.0.0.1:9000/mcp`
-    #[arg(long, value_name = "URL")]
-    upstream: String,
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// A configuration file (YAML or JSON): several servers, and whatever has no flag
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The MCP server's address, such as `http://127.0.0.1:9000/mcp`; `NAME=URL`, repeated, for several
+    #[arg(long, value_name = "[NAME=]URL")]
+    upstream: Vec<String>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Serve one client on the standard streams. That is the default for a server that is a command, without `--listen`
+    #[arg(long, conflicts_with = "listen")]
+    stdio: bool,
     /// Whose calls these are: a JSON or YAML file with tenant, agent, and optionally user, chain, project, env
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -59,13 +67,23 @@ pub struct Args {
     /// Do not reload the policy when its files change
     #[arg(long)]
     no_reload: bool,
+    /// The MCP server as a command that speaks on its standard streams, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// What flags and configuration file say together.
+struct Plan {
+    settings: Settings,
+    /// Where to listen; `None`: on the standard streams.
+    listen: Option<SocketAddr>,
 }
 
 /// Serves until it is told to stop (SIGINT or SIGTERM).
 pub fn run(args: &Args, out: &Output) -> Exit {
     start_logging(out);
-    let identity = match identity(args) {
-        Ok(identity) => identity,
+    let plan = match plan(args) {
+        Ok(plan) => plan,
         Err(error) => return out.fail(Exit::Usage, error),
     };
     let (loaded, trust) = match args.policy.load(out) {
@@ -93,25 +111,25 @@ pub fn run(args: &Args, out: &Output) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return out.fail(Exit::Internal, error),
     };
-    match runtime.block_on(serving(args, identity, service, log, watched)) {
+    match runtime.block_on(serving(args, plan, service, log, watched)) {
         Ok(()) => Exit::Done,
-        Err(error @ ServeError::Upstream(_)) => out.fail(Exit::Usage, error),
+        Err(error @ (ServeError::Upstream(_) | ServeError::Guard(_))) => out.fail(Exit::Usage, error),
         Err(error) => out.fail(Exit::Internal, error),
     }
 }
 
 async fn serving(
     args: &Args,
-    identity: Identity,
+    plan: Plan,
     service: DecisionService,
     log: Arc<DecisionLog>,
     watched: WatchedPolicy,
 ) -> Result<(), ServeError> {
-    let listener = TcpListener::bind(args.listen).await?;
-    let address = listener.local_addr()?;
-    if !is_local(&address) {
-        tracing::warn!(%address, "listening beyond this machine without authentication: everybody is the agent");
-    }
+    let Plan { settings, listen } = plan;
+    let listener = match listen {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
     let handle = service.policy().clone();
     let _watcher = match args.no_reload {
         true => None,
@@ -127,22 +145,68 @@ async fn serving(
     tracing::info!(
         policy = description.digest,
         rules = description.rules,
-        upstream = args.upstream,
+        upstreams = settings.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         log = %args.log.display(),
         "deciding"
     );
-    let settings = Settings {
-        upstream: args.upstream.clone(),
-        identity,
-        origins: args.origins.clone(),
-        max_request: 2 << 20,
-        max_response: 16 << 20,
-        decisions: args.decisions,
-        stateless: args.stateless,
+    let Some(listener) = listener else {
+        return serve_stdio(settings, service, log, stopped()).await;
     };
+    let address = listener.local_addr()?;
+    if !is_local(&address) {
+        tracing::warn!(%address, "listening beyond this machine without authentication: everybody is the agent");
+    }
     // Whoever started the gateway learns where it is.
     println!("listening on http://{address}/mcp");
     serve(listener, settings, service, log, stopped()).await
+}
+
+/// What flags and configuration file say together.
+fn plan(args: &Args) -> Result<Plan, String> {
+    let config = match &args.config {
+        Some(path) => {
+            let text = super::policy::read_text(path)?;
+            ServeConfig::from_yaml(&text).map_err(|error| format!("`{}`: {error}", path.display()))?
+        }
+        None => ServeConfig::default(),
+    };
+    let mut upstreams = config.upstreams;
+    upstreams.extend(args.upstream.iter().map(|text| named(text)));
+    if !args.command.is_empty() {
+        upstreams.push(ServerConfig { command: args.command.clone(), ..ServerConfig::default() });
+    }
+    if upstreams.is_empty() {
+        let how = "`--upstream URL`, `-- COMMAND`, or `upstreams` in a `--config` file";
+        return Err(format!("there is no server to stand in front of: name one with {how}"));
+    }
+    let identity = match config.identity {
+        Some(identity) => identity,
+        None => identity(args)?,
+    };
+    let settings = Settings {
+        upstreams,
+        identity,
+        origins: [config.origins, args.origins.clone()].concat(),
+        max_request: config.max_request.unwrap_or(2 << 20),
+        max_response: config.max_response.unwrap_or(16 << 20),
+        decisions: args.decisions,
+        stateless: args.stateless,
+    };
+    let listen = args.listen.or(config.listen);
+    // One line in a client's configuration guards a program: the client speaks to it on its standard streams.
+    let stdio = args.stdio || (listen.is_none() && !args.command.is_empty());
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    Ok(Plan { settings, listen: (!stdio).then(|| listen.unwrap_or(default)) })
+}
+
+/// `NAME=URL`, or a URL.
+fn named(text: &str) -> ServerConfig {
+    match text.split_once('=') {
+        Some((name, url)) if !name.contains([':', '/']) => {
+            ServerConfig { name: Some(name.to_owned()), ..ServerConfig::at(url) }
+        }
+        _ => ServerConfig::at(text),
+    }
 }
 
 /// Of the identity file, or of the flags.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use placet_model::{Code, Decision, Json, Verdict};
 use placet_pep::http::{HttpReply, Outgoing, Proposal};
-use placet_pep::{Filter, PendingResult};
+use placet_pep::{Filter, PendingResult, Permit, refused_ask};
 
 use super::Gateway;
 use crate::audit::{Outcome, Record};
@@ -13,6 +13,26 @@ use crate::audit::{Outcome, Record};
 pub fn now() -> String {
     let micros = jiff::Timestamp::now().as_microsecond();
     jiff::Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
+}
+
+/// What becomes of something that a server said.
+pub enum Made {
+    /// The agent gets this.
+    Told(String),
+    /// The client is asked: the server's id of it (JSON text), and the request.
+    Asked {
+        /// JSON text.
+        id: String,
+        /// The request.
+        body: String,
+    },
+    /// The client is not asked: the answer to the server, and what the agent is told.
+    Refused {
+        /// To the server.
+        refusal: Permit,
+        /// To the agent.
+        notice: String,
+    },
 }
 
 impl Gateway {
@@ -79,15 +99,24 @@ impl Gateway {
         decision
     }
 
-    /// Decides a result, records it, and gives the response for the agent.
-    pub async fn decide_result(self: &Arc<Self>, pending: PendingResult, exchange: &str) -> String {
+    /// Decides a result, or what a server asks of the client; records it, and gives what the agent gets.
+    pub async fn decide_result(self: &Arc<Self>, pending: PendingResult, exchange: &str) -> Made {
         let gateway = self.clone();
         let exchange = exchange.to_owned();
         run(move || {
             let time = now();
+            if let Some(id) = pending.ask().map(str::to_owned) {
+                return gateway.decide_ask(pending, id, &exchange, &time);
+            }
             let call = pending.call(&time);
             let made = gateway.service.decide_on_state(call.as_bytes(), false);
             let decision = pending.enforceable(made.decision);
+            let decision = match decision.verdict {
+                Verdict::Allow => {
+                    gateway.inputs_allowed(&pending, &exchange, &time).err().unwrap_or(decision)
+                }
+                Verdict::Deny | Verdict::Escalate => decision,
+            };
             let outcome = if pending.ok() { Outcome::Ran } else { Outcome::Failed };
             let record = Record {
                 time: &time,
@@ -98,9 +127,44 @@ impl Gateway {
                 outcome: Some(outcome),
             };
             let decision = gateway.recorded(&record, decision.clone());
-            pending.decided(&decision)
+            Made::Told(pending.decided(&decision))
         })
         .await
+    }
+
+    fn decide_ask(&self, pending: PendingResult, id: String, exchange: &str, time: &str) -> Made {
+        let call = pending.call(time);
+        let made = self.service.decide_on_state(call.as_bytes(), false);
+        let decision = pending.enforceable(made.decision);
+        let decision = self.decided(exchange, call.as_bytes(), decision, made.state_version);
+        match decision.verdict {
+            Verdict::Allow => Made::Asked { id, body: pending.decided(&decision) },
+            Verdict::Deny | Verdict::Escalate => {
+                Made::Refused { refusal: refused_ask(&id, &decision), notice: pending.decided(&decision) }
+            }
+        }
+    }
+
+    /// Whether the client may be asked for everything that a result asks for.
+    ///
+    /// # Errors
+    /// The first decision that says no.
+    fn inputs_allowed(&self, pending: &PendingResult, exchange: &str, time: &str) -> Result<(), Decision> {
+        for call in pending.inputs(time) {
+            let made = self.service.decide_on_state(call.as_bytes(), false);
+            let decision = self.decided(exchange, call.as_bytes(), made.decision, made.state_version);
+            if decision.verdict != Verdict::Allow || !decision.obligations.is_empty() {
+                return Err(match decision.verdict {
+                    Verdict::Allow => Decision::deny(
+                        Code::UnmetObligation,
+                        "What the server asks for cannot be redacted or cut, as the policy asks.",
+                        decision.policy,
+                    ),
+                    Verdict::Deny | Verdict::Escalate => decision,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Leaves out the tools that can never be allowed to whom the catalogue is for.

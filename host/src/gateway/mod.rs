@@ -1,14 +1,21 @@
-//! Enforcement over the wire: MCP over streamable HTTP (protocol versions 2026-07-28, 2025-11-25 and 2025-06-18), one server behind it.
+//! Enforcement over the wire: MCP (protocol versions 2026-07-28, 2025-11-25 and 2025-06-18) over streamable HTTP and on
+//! standard streams, on either side, with one server behind it or several.
 //!
-//! `http` reads requests and writes answers, `enforce` decides and records, `upstream` sends permits, `sessions` knows
-//! which sessions there are, `reload` swaps the policy when its files change. What messages mean is `placet-pep`'s.
+//! `http` and `stdio` read what clients send and write what they are answered; `exchange` takes one message through its
+//! decision to its server; `relay` takes what servers say back through `enforce`, which decides and records; `outbox` keeps
+//! messages for clients that come back; `upstream` sends permits; `session` knows which sessions there are; `reload` swaps
+//! the policy when its files change. What messages mean is `placet-pep`'s.
 
 pub mod auth;
+mod config;
 mod enforce;
+mod exchange;
 mod http;
+mod outbox;
+mod relay;
 mod reload;
-mod sessions;
-mod stream;
+mod session;
+mod stdio;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -22,14 +29,22 @@ use placet_pep::{Identity, SESSION_VERSIONS, VERSIONS};
 use crate::audit::DecisionLog;
 use crate::runtime::{DecisionService, Target, Trust};
 
+use upstream::Server;
+
+pub use config::ServeConfig;
 pub use reload::watch;
-pub use upstream::UpstreamError;
+pub use upstream::{ServerConfig, UpstreamError};
+
+/// Where MCP is.
+const ENDPOINT: &str = "/mcp";
+/// How often idle sessions are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// How a gateway runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The server's MCP endpoint.
-    pub upstream: String,
+    /// The servers. Where there are several, each has a name.
+    pub upstreams: Vec<ServerConfig>,
     /// Whose calls these are.
     pub identity: Identity,
     /// Origins of web pages that may send requests, such as `https://app.example.com`; those on this machine always may.
@@ -48,7 +63,7 @@ impl Settings {
     /// What is guarded, and how.
     fn guard(&self) -> Result<Guard, ConfigError> {
         Guard::new(Config {
-            mcp: vec![McpEndpoint { path: "/mcp".to_owned(), server: None }],
+            mcp: vec![McpEndpoint { path: ENDPOINT.to_owned(), server: None }],
             http: Vec::new(),
             decide: self.decisions.then(|| "/v1/decide".to_owned()),
             identity: self.identity.clone().into(),
@@ -62,6 +77,28 @@ impl Settings {
             },
             origins: self.origins.clone(),
         })
+        .map(Guard::with_streams)
+    }
+
+    fn servers(&self) -> Result<Vec<Server>, UpstreamError> {
+        let fault = |name: &str, why| Err(UpstreamError::Config(format!("`{name}`"), why));
+        let mut names: Vec<&str> = Vec::new();
+        for server in &self.upstreams {
+            match server.name.as_deref() {
+                None if self.upstreams.len() > 1 => {
+                    return fault(
+                        server.url.as_deref().unwrap_or_default(),
+                        "of several, each needs a `name`",
+                    );
+                }
+                Some(name) if names.contains(&name) => return fault(name, "there are two of this name"),
+                name => names.extend(name),
+            }
+        }
+        if self.upstreams.is_empty() {
+            return fault("", "there is none: name a server to stand in front of");
+        }
+        self.upstreams.iter().map(Server::new).collect()
     }
 }
 
@@ -81,8 +118,72 @@ pub(crate) struct Gateway {
     guard: Guard,
     service: DecisionService,
     log: Arc<DecisionLog>,
-    upstream: upstream::Upstream,
-    sessions: sessions::Sessions,
+    servers: Vec<Server>,
+    sessions: session::Sessions,
+}
+
+impl Gateway {
+    fn new(
+        settings: &Settings,
+        service: DecisionService,
+        log: Arc<DecisionLog>,
+    ) -> Result<Arc<Gateway>, ServeError> {
+        let (servers, guard) = (settings.servers()?, settings.guard()?);
+        let sessions = session::Sessions::default();
+        Ok(Arc::new(Gateway { guard, service, log, servers, sessions }))
+    }
+
+    /// Whose sessions are whose: tenant, agent and user.
+    fn owner(&self, identity: &Identity) -> String {
+        identity.session_id(&identity.tenant)
+    }
+
+    /// The names that clients see before those of tools; none when there is one server only.
+    fn visible_names(&self) -> Vec<&str> {
+        match self.servers.as_slice() {
+            [_] => Vec::new(),
+            servers => servers.iter().filter_map(Server::name).collect(),
+        }
+    }
+
+    /// The name that clients see of a server.
+    fn visible_name(&self, server: usize) -> Option<&str> {
+        self.visible_names().get(server).copied()
+    }
+}
+
+/// Joins the records of one exchange.
+fn exchange_id() -> String {
+    let mut bytes = [0; 8];
+    // Without randomness the records can still be told apart by their time.
+    let _ = getrandom::fill(&mut bytes);
+    placet_bundle::hex(&bytes)
+}
+
+/// Serves one client on the standard streams, until it closes its end or `stop` is ready.
+///
+/// # Errors
+/// When the configuration makes no sense, or the streams fail.
+pub async fn serve_stdio(
+    settings: Settings,
+    service: DecisionService,
+    log: Arc<DecisionLog>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let gateway = Gateway::new(&settings, service, log.clone())?;
+    stdio::serve(gateway, stop).await?;
+    log.sync()?;
+    Ok(())
+}
+
+/// Ends sessions that nobody uses any more.
+async fn sweep(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        for session in gateway.sessions.sweep() {
+            session.end().await;
+        }
+    }
 }
 
 /// Serves until `stop` is ready, then lets requests under way finish, up to ten seconds.
@@ -96,16 +197,19 @@ pub async fn serve(
     log: Arc<DecisionLog>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let upstream = upstream::Upstream::new(&settings.upstream)?;
-    let guard = settings.guard()?;
-    let sessions = sessions::Sessions::default();
-    let gateway = Arc::new(Gateway { guard, service, log: log.clone(), upstream, sessions });
-    let router = http::router(gateway);
+    let gateway = Gateway::new(&settings, service, log.clone())?;
+    let router = http::router(gateway.clone());
+    let sweeper = tokio::spawn(sweep(gateway.clone()));
     let (told, hears) = tokio::sync::oneshot::channel();
+    let ending = gateway.clone();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: requests under way may finish");
         let _ = told.send(());
+        // Streams that clients hold open would never end.
+        for session in ending.sessions.drain() {
+            session.end().await;
+        }
     };
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
     tokio::select! {
@@ -114,6 +218,7 @@ pub async fn serve(
             tracing::warn!("requests under way did not finish within ten seconds and are cut off");
         }
     }
+    sweeper.abort();
     log.sync()?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use placet::audit::DecisionLog;
-use placet::gateway::{Settings, WatchedPolicy, serve, watch};
+use placet::gateway::{ServerConfig, Settings, WatchedPolicy, serve, watch};
 use placet::policy::load;
 use placet::runtime::{DecisionService, PolicyHandle, Target, Trust};
 use placet::store::MemoryStore;
@@ -70,7 +70,7 @@ impl World {
         let watcher = watch(watched, handle).expect("the policy can be watched");
         let identity = json!({"tenant": "acme", "agent": {"id": "bot", "roles": ["support"]}});
         let settings = Settings {
-            upstream,
+            upstreams: vec![ServerConfig::at(&upstream)],
             identity: serde_json::from_value(identity).expect("an identity"),
             origins: vec!["https://app.example.com".to_owned()],
             max_request: 1 << 20,

@@ -13,7 +13,7 @@ use crate::splice::Object;
 const MAX_DEPTH: usize = 128;
 
 /// A request to a route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     route: Route,
     /// Arguments so far: names, and values as JSON texts.

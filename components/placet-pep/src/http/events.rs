@@ -1,5 +1,7 @@
 //! Server-sent events (the WHATWG standard's stream format), as bytes come in.
 
+use crate::splice::one_line;
+
 /// Takes a stream apart.
 #[derive(Debug)]
 pub struct Events {
@@ -16,15 +18,20 @@ pub struct Event {
     pub data: Option<String>,
     /// Its type.
     name: Option<String>,
-    /// Its id.
-    id: Option<String>,
-    /// Milliseconds, as they were written.
-    retry: Option<String>,
+    /// Its id: where a stream that broke off is taken up again.
+    pub id: Option<String>,
+    /// Milliseconds to wait before that, as they were written.
+    pub retry: Option<String>,
 }
 
 impl Events {
     pub(super) fn new(limit: usize) -> Events {
         Events { limit, rest: Vec::new(), begun: false }
+    }
+
+    /// The stream goes on in a new one: what has come of an event in the old one is lost.
+    pub fn restart(&mut self) {
+        *self = Events::new(self.limit);
     }
 
     /// Takes more of the stream and gives the events that are now whole.
@@ -99,7 +106,7 @@ impl Event {
     /// What stands for an event without data: a comment, so that the stream stays alive.
     pub const SILENT: &str = ":\n\n";
 
-    /// The event with other data, which has no line breaks. Its id stays out: a stream that is taken up again comes
+    /// The event with other data. Line breaks, which JSON has between its tokens only, become spaces. Its id stays out: a stream that is taken up again comes
     /// without its request, and nobody could say what its messages answer.
     pub fn write(&self, data: &str) -> String {
         let mut text = String::new();
@@ -108,7 +115,7 @@ impl Event {
                 text.push_str(&format!("{field}: {value}\n"));
             }
         }
-        text.push_str(&format!("data: {data}\n\n"));
+        text.push_str(&format!("data: {}\n\n", one_line(data)));
         text
     }
 }

@@ -5,11 +5,14 @@ use super::config::{Config, ConfigError, HttpApi, McpEndpoint, Refusals, Route, 
 use super::path::{Template, is_clear, lax, split, template};
 use super::proposal::{Outgoing, Proposal};
 use super::who::identify;
-use super::{Head, HttpReply, Peer};
+use super::{Head, HttpReply, Incoming, Peer};
 use crate::STATELESS;
-use crate::exchange::{Scene, Step, open, trace_id};
+use crate::answer::Forwarded;
+use crate::exchange::{Scene, Step, Who, open, trace_id};
+use crate::federate::inward;
 use crate::identity::Identity;
-use crate::mirror::{Mirror, decoded};
+use crate::message::{self, Message};
+use crate::mirror::{Mirror, decoded, encoded};
 
 /// What is guarded, ready to be asked.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Guard {
     config: Config,
     /// The routes of each interface.
     routes: Vec<Vec<Template>>,
+    /// Whether clients may listen to what servers say of themselves (GET).
+    streams: bool,
 }
 
 /// What to do with a request.
@@ -31,7 +36,7 @@ pub enum Admitted {
 }
 
 /// A guarded request whose body is to be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     kind: Kind,
     identity: Identity,
@@ -42,14 +47,31 @@ pub struct Exchange {
     refusals: Refusals,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
     /// A message.
     Mcp { server: Option<String>, mirror: Mirror },
     /// The end of a session.
     End,
+    /// What the server says of itself.
+    Listen { server: Option<String> },
     /// A call of a plain interface.
     Api(Box<Call>),
+    /// A call to decide.
+    Decide,
+}
+
+/// What a guarded request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A message to an MCP server.
+    Message,
+    /// What the server says of itself.
+    Listen,
+    /// The end of a session.
+    End,
+    /// A call of a plain interface.
+    Api,
     /// A call to decide.
     Decide,
 }
@@ -86,7 +108,12 @@ impl Guard {
         config.check()?;
         let compile = |api: &HttpApi| api.routes.iter().map(|route| template(&route.path)).collect();
         let routes: Result<Vec<Vec<Template>>, ConfigError> = config.http.iter().map(compile).collect();
-        Ok(Guard { routes: routes?, config })
+        Ok(Guard { routes: routes?, config, streams: false })
+    }
+
+    /// The same for an adapter that keeps sessions, and so can serve the streams that clients open with GET.
+    pub fn with_streams(self) -> Guard {
+        Guard { streams: true, ..self }
     }
 
     /// The configuration.
@@ -157,19 +184,31 @@ impl Guard {
             return Ok(None);
         }
         no_tricks(head)?;
-        let allowed = || HttpReply::problem(405, "method-not-allowed", "this endpoint takes POST and DELETE");
-        if !matches!(head.method, "POST" | "DELETE") {
-            return Err(allowed().with("allow", "POST, DELETE"));
+        let (methods, words) = match self.streams {
+            true => ("POST, GET, DELETE", "POST, GET and DELETE"),
+            false => ("POST, DELETE", "POST and DELETE"),
+        };
+        let refused = |methods: &str, words: &str| {
+            let detail = format!("this endpoint takes {words}");
+            Err(HttpReply::problem(405, "method-not-allowed", &detail).with("allow", methods))
+        };
+        if !methods.split(", ").any(|method| method == head.method) {
+            return refused(methods, words);
         }
         let mirror = mirror(head, &self.config.versions)?;
-        if head.method == "DELETE" {
-            if mirror.is_stateless() {
-                return Err(allowed().with("allow", "POST"));
-            }
-            return self.exchange(Kind::End, head, peer).map(Some);
+        if head.method != "POST" && mirror.is_stateless() {
+            return refused("POST", "POST");
         }
-        self.readable(head, "application/json")?;
-        self.exchange(Kind::Mcp { server: endpoint.server.clone(), mirror }, head, peer).map(Some)
+        let server = endpoint.server.clone();
+        let kind = match head.method {
+            "DELETE" => Kind::End,
+            "GET" => Kind::Listen { server },
+            _ => {
+                self.readable(head, "application/json")?;
+                Kind::Mcp { server, mirror }
+            }
+        };
+        self.exchange(kind, head, peer).map(Some)
     }
 
     fn api(
@@ -354,6 +393,67 @@ impl Exchange {
         too_large(self.limit)
     }
 
+    /// The same exchange with one of several servers, by the name that policies know it by. A message to it names things
+    /// as that server does.
+    pub fn with_server(&self, name: &str) -> Exchange {
+        let mut exchange = self.clone();
+        match &mut exchange.kind {
+            Kind::Mcp { server, mirror } => {
+                *server = Some(name.to_owned());
+                // The message is rewritten to the server's own names, and what says it again with it.
+                mirror.name = mirror.name.take().map(|named| inward(name, &named).unwrap_or(named));
+            }
+            Kind::Listen { server } => *server = Some(name.to_owned()),
+            Kind::End | Kind::Api(_) | Kind::Decide => {}
+        }
+        exchange
+    }
+
+    /// Whether a message says what its headers say; of one that cannot be read, [`Exchange::inspect`] says so.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn compare(&self, body: &[u8]) -> Result<(), HttpReply> {
+        let Kind::Mcp { mirror, .. } = &self.kind else { return Ok(()) };
+        match message::read(body, self.limit) {
+            Ok(Message::Request { id, method, params }) => Ok(mirror.check(id, &method, params)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the messages mean that a server sends of itself in a session, by the id that the transport has for it.
+    pub fn unasked(&self, session: &str) -> Incoming {
+        let server = match &self.kind {
+            Kind::Mcp { server, .. } | Kind::Listen { server } => server.clone(),
+            Kind::End | Kind::Api(_) | Kind::Decide => None,
+        };
+        let own = self.identity.session.clone();
+        let session = Some(own.unwrap_or_else(|| self.identity.session_id(session)));
+        let who = Who { identity: self.identity.clone(), session, server, stateless: false };
+        Incoming::mcp(Forwarded::Nothing, self.response_limit, who)
+    }
+
+    /// What the request is for.
+    pub fn purpose(&self) -> Purpose {
+        match &self.kind {
+            Kind::Mcp { .. } => Purpose::Message,
+            Kind::Listen { .. } => Purpose::Listen,
+            Kind::End => Purpose::End,
+            Kind::Api(_) => Purpose::Api,
+            Kind::Decide => Purpose::Decide,
+        }
+    }
+
+    /// Who calls.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether the version without sessions is spoken.
+    pub fn is_stateless(&self) -> bool {
+        matches!(&self.kind, Kind::Mcp { mirror, .. } if mirror.is_stateless())
+    }
+
     /// Says what to do with the request, whose body is empty if it has none, at a time (RFC 3339).
     pub fn inspect(self, body: &[u8], now: &str) -> Inspected {
         if body.len() > self.limit {
@@ -362,6 +462,7 @@ impl Exchange {
         let Exchange { identity, session, traced, limit, response_limit, refusals, .. } = self;
         match self.kind {
             Kind::Decide => Inspected::Answer(body.to_vec()),
+            Kind::Listen { .. } => Inspected::Refuse(HttpReply::bad("there is nothing to send on a stream")),
             Kind::End if body.is_empty() => Inspected::Forward(Box::new(Outgoing::end())),
             Kind::End => Inspected::Refuse(HttpReply::bad("the end of a session has no body")),
             Kind::Api(call) => match call.propose(body, identity, session, now, limit) {
@@ -369,6 +470,7 @@ impl Exchange {
                 Err(reply) => Inspected::Refuse(reply),
             },
             Kind::Mcp { server, mirror } => {
+                let named = mirror.name.as_deref().filter(|_| mirror.is_stateless()).map(encoded);
                 let scene = Scene {
                     identity: &identity,
                     session: session.as_deref(),
@@ -378,14 +480,19 @@ impl Exchange {
                     server: server.as_deref(),
                     mirror: &mirror,
                 };
+                let who = scene.who();
                 match open(body, &scene) {
                     Step::Reply(reply) => Inspected::Refuse(reply.into()),
                     Step::Decide(call) => {
-                        Inspected::Decide(Box::new(Proposal::of_mcp(*call, refusals, response_limit)))
+                        let proposal = Proposal::of_mcp(*call, refusals, response_limit, who);
+                        Inspected::Decide(Box::new(proposal.naming(named)))
                     }
-                    Step::Forward(permit, forwarded) => {
-                        Inspected::Forward(Box::new(Outgoing::message(permit, forwarded, response_limit)))
-                    }
+                    Step::Forward(permit, forwarded) => Inspected::Forward(Box::new(Outgoing::message(
+                        permit,
+                        forwarded,
+                        response_limit,
+                        who,
+                    ))),
                 }
             }
         }

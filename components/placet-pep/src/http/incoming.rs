@@ -3,7 +3,8 @@
 use super::HttpReply;
 use super::events::Events;
 use crate::answer::{Answered, Forwarded};
-use crate::call::Running;
+use crate::exchange::Who;
+use crate::result::Running;
 
 /// What an answer means.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ enum Kind {
     /// It means nothing to policies.
     Untouched,
     /// MCP messages.
-    Mcp(Box<Forwarded>),
+    Mcp(Box<Forwarded>, Box<Who>),
     /// The answer to a call of a plain interface, and whether it must be read.
     Api(Box<Running>, bool),
 }
@@ -44,8 +45,8 @@ impl Incoming {
         Incoming { kind: Kind::Untouched, limit: 0, status: 0 }
     }
 
-    pub(super) fn mcp(forwarded: Forwarded, limit: usize) -> Incoming {
-        Incoming { kind: Kind::Mcp(Box::new(forwarded)), limit, status: 0 }
+    pub(super) fn mcp(forwarded: Forwarded, limit: usize, who: Who) -> Incoming {
+        Incoming { kind: Kind::Mcp(Box::new(forwarded), Box::new(who)), limit, status: 0 }
     }
 
     pub(super) fn api(running: Running, read: bool, limit: usize) -> Incoming {
@@ -54,13 +55,13 @@ impl Incoming {
 
     /// Whether the answer begins a session, when it is a success.
     pub fn opens_session(&self) -> bool {
-        matches!(&self.kind, Kind::Mcp(forwarded) if matches!(**forwarded, Forwarded::Initialize(_)))
+        matches!(&self.kind, Kind::Mcp(forwarded, _) if matches!(**forwarded, Forwarded::Initialize(_)))
     }
 
     /// The tool that was called, when one was: what to record when its outcome is unknown.
     pub fn running(&self) -> Option<&Running> {
         match &self.kind {
-            Kind::Mcp(forwarded) => match &**forwarded {
+            Kind::Mcp(forwarded, _) => match &**forwarded {
                 Forwarded::Call(running) => Some(running),
                 _ => None,
             },
@@ -77,11 +78,11 @@ impl Incoming {
         let encoded = value("content-encoding").is_some_and(|of| !of.eq_ignore_ascii_case("identity"));
         match &self.kind {
             Kind::Untouched | Kind::Api(_, false) => Plan::Pass,
-            Kind::Mcp(_) | Kind::Api(..) if encoded => {
+            Kind::Mcp(..) | Kind::Api(..) if encoded => {
                 Plan::Replace(self.failed("the server's answer is encoded, and nobody here can read it"))
             }
             Kind::Api(..) => Plan::Whole { limit: self.limit },
-            Kind::Mcp(forwarded) => {
+            Kind::Mcp(forwarded, _) => {
                 let success = (200..300).contains(&status);
                 if matches!(**forwarded, Forwarded::Nothing) {
                     let body = String::new();
@@ -109,7 +110,7 @@ impl Incoming {
     pub fn whole(&self, body: &[u8]) -> Answered {
         match &self.kind {
             Kind::Untouched => Answered::Drop("nobody asked for this answer"),
-            Kind::Mcp(forwarded) => forwarded.answer(body, self.limit),
+            Kind::Mcp(forwarded, who) => forwarded.answer(body, self.limit, who),
             Kind::Api(running, _) => match std::str::from_utf8(body) {
                 Ok(text) => Answered::Decide(Box::new(running.answered(self.status, text))),
                 Err(_) => Answered::Drop("the server's answer is not text, and nobody here can read it"),
@@ -117,10 +118,18 @@ impl Incoming {
         }
     }
 
+    /// The message in place of one that will not come; `None` when none was expected.
+    pub fn no_answer(&self, why: &str) -> Option<String> {
+        match &self.kind {
+            Kind::Mcp(forwarded, _) => forwarded.failed(why),
+            Kind::Untouched | Kind::Api(..) => None,
+        }
+    }
+
     /// The answer in place of one that cannot be used.
     pub fn failed(&self, why: &str) -> HttpReply {
         match &self.kind {
-            Kind::Mcp(forwarded) => match forwarded.failed(why) {
+            Kind::Mcp(forwarded, _) => match forwarded.failed(why) {
                 Some(body) => HttpReply::json(502, body),
                 None => HttpReply::problem(502, "bad-answer", why),
             },

@@ -7,10 +7,12 @@ use super::api::ApiCall;
 use super::config::Refusals;
 use super::incoming::Incoming;
 use crate::answer::Forwarded;
-use crate::call::{Decided, PendingCall, Running, Shape, enforceable, unmet};
+use crate::call::{Decided, PendingCall, enforceable, unmet};
+use crate::exchange::Who;
 use crate::identity::Identity;
 use crate::permit::Permit;
 use crate::reply::{json, refusal_error};
+use crate::result::{Running, Shape};
 
 /// A call that waits for its decision.
 #[derive(Debug)]
@@ -18,11 +20,12 @@ pub struct Proposal {
     kind: Kind,
     response_limit: usize,
     reference: Option<String>,
+    named: Option<String>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Mcp(Box<PendingCall>, Refusals),
+    Mcp(Box<PendingCall>, Refusals, Box<Who>),
     Api(Box<ApiCall>),
 }
 
@@ -42,18 +45,28 @@ pub struct Outgoing {
 }
 
 impl Proposal {
-    pub(super) fn of_mcp(call: PendingCall, refusals: Refusals, response_limit: usize) -> Proposal {
-        Proposal { kind: Kind::Mcp(Box::new(call), refusals), response_limit, reference: None }
+    pub(super) fn of_mcp(call: PendingCall, refusals: Refusals, response_limit: usize, who: Who) -> Proposal {
+        Proposal {
+            kind: Kind::Mcp(Box::new(call), refusals, Box::new(who)),
+            response_limit,
+            reference: None,
+            named: None,
+        }
     }
 
     pub(super) fn of_api(call: ApiCall, response_limit: usize) -> Proposal {
-        Proposal { kind: Kind::Api(Box::new(call)), response_limit, reference: None }
+        Proposal { kind: Kind::Api(Box::new(call)), response_limit, reference: None, named: None }
+    }
+
+    /// With what `Mcp-Name` will say to the server.
+    pub(super) fn naming(self, named: Option<String>) -> Proposal {
+        Proposal { named, ..self }
     }
 
     /// The call to have decided, as JSON.
     pub fn call(&self) -> &[u8] {
         match &self.kind {
-            Kind::Mcp(call, _) => call.call(),
+            Kind::Mcp(call, ..) => call.call(),
             Kind::Api(call) => call.call.as_bytes(),
         }
     }
@@ -61,7 +74,7 @@ impl Proposal {
     /// The tool, by the name that policies have for it.
     pub fn tool(&self) -> &str {
         match &self.kind {
-            Kind::Mcp(call, _) => call.tool(),
+            Kind::Mcp(call, ..) => call.tool(),
             Kind::Api(call) => &call.tool,
         }
     }
@@ -69,7 +82,7 @@ impl Proposal {
     /// Who calls.
     pub fn identity(&self) -> &Identity {
         match &self.kind {
-            Kind::Mcp(call, _) => call.identity(),
+            Kind::Mcp(call, ..) => call.identity(),
             Kind::Api(call) => &call.identity,
         }
     }
@@ -77,7 +90,7 @@ impl Proposal {
     /// What an approval of this call under a policy is bound to: canonical JSON. Its SHA-256 is the reference.
     pub fn subject(&self, policy: &str) -> String {
         match &self.kind {
-            Kind::Mcp(call, _) => call.subject(policy),
+            Kind::Mcp(call, ..) => call.subject(policy),
             Kind::Api(call) => call.identity.subject(&call.tool, &call.args, call.session.as_deref(), policy),
         }
     }
@@ -101,14 +114,16 @@ impl Proposal {
         let reference = self.reference;
         match self.kind {
             Kind::Api(call) => call.decided(decision, reference.as_deref(), self.response_limit),
-            Kind::Mcp(mut call, refusals) => {
+            Kind::Mcp(mut call, refusals, who) => {
                 if let Some(reference) = reference.clone() {
                     call.refer(reference);
                 }
                 let id = call.id().to_owned();
                 match (call.decided(decision), refusals) {
                     (Decided::Forward(permit, forwarded), _) => {
-                        Ok(Outgoing::message(permit, forwarded, self.response_limit))
+                        let mut outgoing = Outgoing::message(permit, forwarded, self.response_limit, *who);
+                        outgoing.set_headers.extend(self.named.map(|named| ("mcp-name".to_owned(), named)));
+                        Ok(outgoing)
                     }
                     (Decided::Refuse(reply), Refusals::Result) => Err(reply.into()),
                     (Decided::Refuse(_), Refusals::Error) => {
@@ -141,6 +156,7 @@ impl ApiCall {
             session: self.session,
             obligations: decision.obligations.clone(),
             decision: json(decision),
+            server: None,
         };
         let read = self.results || running.is_bound();
         Ok(Outgoing {
@@ -155,13 +171,13 @@ impl ApiCall {
 
 impl Outgoing {
     /// A message to an MCP server.
-    pub(super) fn message(permit: Permit, forwarded: Forwarded, limit: usize) -> Outgoing {
+    pub(super) fn message(permit: Permit, forwarded: Forwarded, limit: usize, who: Who) -> Outgoing {
         Outgoing {
             permit: Some(permit),
             path: None,
             set_headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             remove_headers: unread(),
-            incoming: Incoming::mcp(forwarded, limit),
+            incoming: Incoming::mcp(forwarded, limit, who),
         }
     }
 
