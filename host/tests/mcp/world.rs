@@ -53,15 +53,40 @@ impl World {
 
     /// A world with another server, such as one that is not there.
     pub async fn with(policy: &str, upstream: Option<String>) -> World {
-        let n = WORLDS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("placet-mcp-{}-{n}", std::process::id()));
-        std::fs::create_dir_all(folder.join("policies")).expect("a folder");
-        std::fs::write(folder.join("policies/policy.yaml"), policy).expect("the policy is written");
         let reached = Reached::default();
         let upstream = match upstream {
             Some(upstream) => upstream,
             None => server(reached.clone()).await,
         };
+        World::before(policy, vec![ServerConfig::at(&upstream)], reached).await
+    }
+
+    /// A world with two servers, `crm` and `files`.
+    pub async fn of_two(policy: &str) -> World {
+        let reached = Reached::default();
+        let mut servers = Vec::new();
+        for name in ["crm", "files"] {
+            let url = server(reached.clone()).await;
+            servers.push(ServerConfig { name: Some(name.to_owned()), ..ServerConfig::at(&url) });
+        }
+        World::before(policy, servers, reached).await
+    }
+
+    /// The same, and nobody is where `files` should be.
+    pub async fn with_dead_server(policy: &str) -> World {
+        let reached = Reached::default();
+        let crm =
+            ServerConfig { name: Some("crm".to_owned()), ..ServerConfig::at(&server(reached.clone()).await) };
+        let files =
+            ServerConfig { name: Some("files".to_owned()), ..ServerConfig::at("http://127.0.0.1:9/mcp") };
+        World::before(policy, vec![crm, files], reached).await
+    }
+
+    async fn before(policy: &str, upstreams: Vec<ServerConfig>, reached: Reached) -> World {
+        let n = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("placet-mcp-{}-{n}", std::process::id()));
+        std::fs::create_dir_all(folder.join("policies")).expect("a folder");
+        std::fs::write(folder.join("policies/policy.yaml"), policy).expect("the policy is written");
         let path = folder.join("policies");
         let bundle = load(&path).expect("the policy compiles").bundle;
         let handle = PolicyHandle::new(Target::Native.open(&bundle, &Trust::default()));
@@ -70,7 +95,7 @@ impl World {
         let watcher = watch(watched, handle).expect("the policy can be watched");
         let identity = json!({"tenant": "acme", "agent": {"id": "bot", "roles": ["support"]}});
         let settings = Settings {
-            upstreams: vec![ServerConfig::at(&upstream)],
+            upstreams,
             identity: serde_json::from_value(identity).expect("an identity"),
             origins: vec!["https://app.example.com".to_owned()],
             max_request: 1 << 20,
@@ -179,14 +204,42 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
         Some("tools/list") => {
             let tool =
                 |name: &str| json!({"name": name, "description": "does", "inputSchema": {"type": "object"}});
-            let names = ["sse", "json", "pay", "drop", "unknown", "rows"];
+            let names = ["sse", "json", "pay", "drop", "unknown", "rows", "ask"];
             json_body(result(json!({"tools": names.map(tool), "nextCursor": "more"})))
         }
+        Some("tools/call") if message["params"]["name"] == "ask" => asking(&message, &id, reached),
         Some("tools/call") => called(&message, &id),
         Some(_) if id.is_null() => with(StatusCode::ACCEPTED, "text/plain", String::new()),
         Some(_) => json_body(result(json!({}))),
         None => with(StatusCode::ACCEPTED, "text/plain", String::new()),
     }
+}
+
+/// A tool that asks the client for something, and says what it was answered.
+fn asking(message: &Value, id: &Value, reached: Reached) -> Response {
+    let method = message["params"]["arguments"]["method"].clone();
+    let ask = json!({"jsonrpc": "2.0", "id": "q", "method": method, "params": {"message": "name?"}});
+    let id = id.clone();
+    let answered = move || {
+        let reached = reached.lock().expect("no panic");
+        reached.iter().find(|of| of["id"] == "q" && of.get("method").is_none()).cloned()
+    };
+    let then = async move {
+        for _ in 0..200 {
+            if let Some(answer) = answered() {
+                let text = if answer.get("error").is_some() { "refused" } else { "answered" };
+                let result = json!({"content": [{"type": "text", "text": text}]});
+                let message = json!({"jsonrpc": "2.0", "id": id, "result": result});
+                return Ok::<_, std::convert::Infallible>(format!("data: {message}\n\n"));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        Ok(String::new())
+    };
+    let first = futures_util::stream::once(async move { Ok(format!("id: 1\ndata: {ask}\n\n")) });
+    let stream = futures_util::StreamExt::chain(first, futures_util::stream::once(then));
+    let response = Response::builder().status(200).header("content-type", "text/event-stream");
+    response.body(Body::from_stream(stream)).expect("a response")
 }
 
 fn called(message: &Value, id: &Value) -> Response {
