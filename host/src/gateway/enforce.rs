@@ -112,9 +112,7 @@ impl Gateway {
             let made = gateway.service.decide_on_state(call.as_bytes(), false);
             let decision = pending.enforceable(made.decision);
             let decision = match decision.verdict {
-                Verdict::Allow => {
-                    gateway.inputs_allowed(&pending, &exchange, &time).err().unwrap_or(decision)
-                }
+                Verdict::Allow => gateway.inputs_refused(&pending, &exchange, &time).unwrap_or(decision),
                 Verdict::Deny | Verdict::Escalate => decision,
             };
             let outcome = if pending.ok() { Outcome::Ran } else { Outcome::Failed };
@@ -145,26 +143,19 @@ impl Gateway {
         }
     }
 
-    /// Whether the client may be asked for everything that a result asks for.
-    ///
-    /// # Errors
-    /// The first decision that says no.
-    fn inputs_allowed(&self, pending: &PendingResult, exchange: &str, time: &str) -> Result<(), Decision> {
-        for call in pending.inputs(time) {
+    /// The first decision that keeps the client from being asked for something that a result asks for.
+    fn inputs_refused(&self, pending: &PendingResult, exchange: &str, time: &str) -> Option<Decision> {
+        let mut decisions = pending.inputs(time).into_iter().map(|call| {
             let made = self.service.decide_on_state(call.as_bytes(), false);
-            let decision = self.decided(exchange, call.as_bytes(), made.decision, made.state_version);
-            if decision.verdict != Verdict::Allow || !decision.obligations.is_empty() {
-                return Err(match decision.verdict {
-                    Verdict::Allow => Decision::deny(
-                        Code::UnmetObligation,
-                        "What the server asks for cannot be redacted or cut, as the policy asks.",
-                        decision.policy,
-                    ),
-                    Verdict::Deny | Verdict::Escalate => decision,
-                });
-            }
-        }
-        Ok(())
+            self.decided(exchange, call.as_bytes(), made.decision, made.state_version)
+        });
+        let refused = |of: &Decision| of.verdict != Verdict::Allow || !of.obligations.is_empty();
+        let decision = decisions.find(refused)?;
+        let reason = "What the server asks for cannot be redacted or cut, as the policy asks.";
+        Some(match decision.verdict {
+            Verdict::Allow => Decision::deny(Code::UnmetObligation, reason, decision.policy),
+            Verdict::Deny | Verdict::Escalate => decision,
+        })
     }
 
     /// Leaves out the tools that can never be allowed to whom the catalogue is for.

@@ -163,7 +163,7 @@ fn versions(merged: &mut Map<String, Value>, results: &[(&str, Map<String, Value
             .iter()
             .any(|(_, result)| result.get("protocolVersion").and_then(Value::as_str) == Some(version))
     };
-    if let Some(oldest) = SESSION_VERSIONS.iter().copied().filter(agreed).next_back() {
+    if let Some(oldest) = SESSION_VERSIONS.iter().copied().rfind(agreed) {
         merged.insert("protocolVersion".to_owned(), oldest.into());
     }
     if merged.contains_key("supportedVersions") {

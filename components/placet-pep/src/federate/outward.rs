@@ -52,10 +52,9 @@ impl Names<'_> {
         if let Some(task) = member(&text, "task").filter(|task| is_object(task)) {
             text = set(&text, "task", &self.task(&task));
         }
-        if let Some(meta) = member(&text, "_meta").filter(|meta| is_object(meta)) {
-            if let Some(task) = member(&meta, RELATED_TASK).filter(|task| is_object(task)) {
-                text = set(&text, "_meta", &set(&meta, RELATED_TASK, &self.task(&task)));
-            }
+        let meta = member(&text, "_meta").unwrap_or_default();
+        if let Some(task) = member(&meta, RELATED_TASK).filter(|task| is_object(task)) {
+            text = set(&text, "_meta", &set(&meta, RELATED_TASK, &self.task(&task)));
         }
         // A task's own state, and a resource that has changed.
         let text = self.task(&text);
