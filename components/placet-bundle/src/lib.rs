@@ -169,7 +169,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// SHA-256 as bytes, for formats that do not write it in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub fn digest_bytes(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 

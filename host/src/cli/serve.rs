@@ -14,7 +14,7 @@ use super::policy::PolicyArgs;
 use super::{Exit, Format, Output};
 use crate::audit::DecisionLog;
 use crate::gateway::{
-    ServeConfig, ServeError, ServerConfig, Settings, WatchedPolicy, is_local, serve, serve_stdio, watch,
+    FrontConfig, ServeConfig, ServeError, ServerConfig, Settings, WatchedPolicy, serve, serve_stdio, watch,
 };
 use crate::runtime::{DecisionService, PolicyHandle};
 use crate::store::MemoryStore;
@@ -57,6 +57,9 @@ pub struct Args {
     /// A web origin whose pages may send requests; may be repeated
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+    /// A name that clients know this gateway by, besides `localhost`; `*` is any; may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Also decide calls that are posted to `/v1/decide`, for enforcement points elsewhere that keep their state here.
     /// Whoever can post there acts for everybody: listen where only they can reach
     #[arg(long)]
@@ -113,7 +116,7 @@ pub fn run(args: &Args, out: &Output) -> Exit {
     };
     match runtime.block_on(serving(args, plan, service, log, watched)) {
         Ok(()) => Exit::Done,
-        Err(error @ (ServeError::Upstream(_) | ServeError::Guard(_))) => out.fail(Exit::Usage, error),
+        Err(error @ (ServeError::Upstream(_) | ServeError::Guard(_) | ServeError::Front(_))) => out.fail(Exit::Usage, error),
         Err(error) => out.fail(Exit::Internal, error),
     }
 }
@@ -153,11 +156,9 @@ async fn serving(
         return serve_stdio(settings, service, log, stopped()).await;
     };
     let address = listener.local_addr()?;
-    if !is_local(&address) {
-        tracing::warn!(%address, "listening beyond this machine without authentication: everybody is the agent");
-    }
+    let scheme = if settings.front.tls.is_some() { "https" } else { "http" };
     // Whoever started the gateway learns where it is.
-    println!("listening on http://{address}/mcp");
+    println!("listening on {scheme}://{address}/mcp");
     serve(listener, settings, service, log, stopped()).await
 }
 
@@ -179,10 +180,13 @@ fn plan(args: &Args) -> Result<Plan, String> {
         let how = "`--upstream URL`, `-- COMMAND`, or `upstreams` in a `--config` file";
         return Err(format!("there is no server to stand in front of: name one with {how}"));
     }
-    let identity = match config.identity {
-        Some(identity) => identity,
-        None => identity(args)?,
+    let identity = match (config.identity, &config.auth) {
+        (Some(_), Some(_)) => return Err("`identity` is for local use without `auth`: choose one".to_owned()),
+        (Some(identity), None) => identity,
+        (None, _) => identity(args)?,
     };
+    let hosts = [config.hosts, args.hosts.clone()].concat();
+    let front = FrontConfig { auth: config.auth, tls: config.tls, limits: config.limits, hosts };
     let settings = Settings {
         upstreams,
         identity,
@@ -191,6 +195,7 @@ fn plan(args: &Args) -> Result<Plan, String> {
         max_response: config.max_response.unwrap_or(16 << 20),
         decisions: args.decisions,
         stateless: args.stateless,
+        front,
     };
     let listen = args.listen.or(config.listen);
     // One line in a client's configuration guards a program: the client speaks to it on its standard streams.

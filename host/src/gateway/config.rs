@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use placet_pep::Identity;
 use serde::Deserialize;
 
-use super::ServerConfig;
+use super::auth::AuthConfig;
+use super::{LimitsConfig, ServerConfig, TlsConfig};
 
 /// A configuration file (YAML or JSON). Unknown fields are errors; what is left out is as without the file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +18,14 @@ pub struct ServeConfig {
     pub upstreams: Vec<ServerConfig>,
     /// Whose calls these are, whoever sends them: for local use.
     pub identity: Option<Identity>,
+    /// How callers are authenticated.
+    pub auth: Option<AuthConfig>,
+    /// TLS; left out: plain HTTP.
+    pub tls: Option<TlsConfig>,
+    /// What one caller may use up.
+    pub limits: LimitsConfig,
+    /// Names that clients know this gateway by, besides `localhost`.
+    pub hosts: Vec<String>,
     /// Origins of web pages that may send requests, such as `https://app.example.com`.
     pub origins: Vec<String>,
     /// Largest message of a client, in bytes.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::Gateway;
+use super::auth::Caller;
 use super::enforce::now;
 use super::outbox::Outbox;
 use super::relay::Relay;
@@ -32,6 +33,8 @@ pub enum Answer {
 pub struct Posted {
     pub gateway: Arc<Gateway>,
     pub exchange: Exchange,
+    /// Who sent it.
+    pub caller: Arc<Caller>,
     pub session: Option<Arc<Session>>,
     /// The agent's headers.
     pub headers: Arc<Vec<(String, String)>>,
@@ -113,7 +116,10 @@ impl Posted {
                 tracing::warn!(exchange = self.id, status = reply.status, body = reply.body, "refused");
                 Err(reply)
             }
-            Inspected::Decide(proposal) => self.gateway.decide_call(*proposal, &self.id).await,
+            Inspected::Decide(proposal) => {
+                self.caller.suffices(proposal.tool())?;
+                self.gateway.decide_call(*proposal, &self.id).await
+            }
             Inspected::Forward(outgoing) => Ok(*outgoing),
             Inspected::Answer(call) => {
                 Err(decision_reply(&self.gateway.decide_for_others(call, &self.id).await))
@@ -127,7 +133,7 @@ impl Posted {
             Some(session) => session.link(server).cloned().ok_or("this server did not answer `initialize`"),
             None => match self.gateway.servers.get(server) {
                 Some(of) if of.is_http() => {
-                    of.link(mpsc::channel(1).0).map(Arc::new).map_err(|_| "the server cannot be reached")
+                    of.link(&self.caller, mpsc::channel(1).0).map(Arc::new).map_err(|_| "the server cannot be reached")
                 }
                 _ => Err("this server needs a session: begin with `initialize`"),
             },
@@ -148,7 +154,7 @@ impl Posted {
         let mut headers = (*self.headers).clone();
         headers.retain(|(name, _)| !set_headers.iter().any(|(set, _)| set == name));
         headers.extend(set_headers);
-        match link.send(permit, &headers).await {
+        match link.send(permit, &headers, Some(&self.caller)).await {
             Ok(received) => {
                 let (gateway, session, exchange) =
                     (self.gateway.clone(), self.session.clone(), self.id.clone());
@@ -156,7 +162,7 @@ impl Posted {
             }
             Err(error) => {
                 tracing::error!(exchange = self.id, %error, "the server does not answer");
-                Err((incoming, "the server does not answer"))
+                Err((incoming, error.why()))
             }
         }
     }
@@ -270,7 +276,7 @@ impl Posted {
         let (mut links, mut unasked) = (Vec::new(), Vec::new());
         for (place, server) in self.gateway.servers.iter().enumerate() {
             let (to, from) = mpsc::channel(QUEUE);
-            match server.link(to) {
+            match server.link(&self.caller, to) {
                 Ok(link) => links.push(Some(Arc::new(link))),
                 Err(error) => {
                     tracing::error!(exchange = self.id, %error, "a server cannot be reached");

@@ -16,26 +16,25 @@ use http_body_util::{BodyExt as _, Limited};
 use placet_pep::http::{Admitted, Exchange, Head, HttpReply, Peer, Purpose};
 use placet_pep::one_line;
 
-use super::Gateway;
+use super::auth::Caller;
+use super::{Gateway, health};
 use super::exchange::{Answer, Posted};
 use super::outbox::{Item, Outbox};
 use super::session::Session;
 use super::upstream::SESSION;
 
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().route("/healthz", get(health)).fallback(guarded).with_state(gateway)
+    let [alive, ready, health] = health::PATHS;
+    Router::new()
+        .route(alive, get(async || answer(health::lives())))
+        .route(ready, get(is_ready))
+        .route(health, get(is_ready))
+        .fallback(guarded)
+        .with_state(gateway)
 }
 
-async fn health(State(gateway): State<Arc<Gateway>>) -> Response {
-    let policy = gateway.service.policy().get();
-    let refusal = policy.refusal();
-    let status = if refusal.is_none() { 200 } else { 503 };
-    let body = serde_json::json!({
-        "policy": policy.describe().digest,
-        "denies_everything": refusal,
-        "sessions": gateway.sessions.len(),
-    });
-    answer(HttpReply::json(status, body.to_string()))
+async fn is_ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    answer(health::ready(&gateway))
 }
 
 /// Header names in lower case, values as text.
@@ -49,7 +48,11 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     let headers = Arc::new(pairs(&parts.headers));
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let head = Head { method: parts.method.as_str(), path, headers: &headers };
-    let exchange = match gateway.guard.admit(&head, &Peer::default()) {
+    let Some(caller) = parts.extensions.get::<Arc<Caller>>().cloned() else {
+        return answer(HttpReply::problem(401, "unauthenticated", "nobody knows who calls"));
+    };
+    let peer = Peer { identity: Some(&caller.identity), ..Peer::default() };
+    let exchange = match gateway.guard.admit(&head, &peer) {
         Admitted::Guarded(exchange) => *exchange,
         Admitted::Refuse(reply) => return answer(reply),
         // Nothing else is here.
@@ -68,7 +71,7 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     };
     let purpose = exchange.purpose();
     let last = head.one("last-event-id").ok().flatten().map(str::to_owned);
-    let posted = Posted { gateway, exchange, session, headers, id: super::exchange_id() };
+    let posted = Posted { gateway, exchange, caller, session, headers, id: super::exchange_id() };
     match purpose {
         Purpose::End => ended(posted).await,
         Purpose::Listen => listen(posted, last.as_deref()),
@@ -172,7 +175,8 @@ async fn ended(posted: Posted) -> Response {
     answer(HttpReply { status: 200, headers: Vec::new(), body: String::new() })
 }
 
-fn answer(reply: HttpReply) -> Response {
+/// A reply as axum has it.
+pub fn answer(reply: HttpReply) -> Response {
     let HttpReply { status, headers, body } = reply;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);

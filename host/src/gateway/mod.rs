@@ -10,7 +10,10 @@ pub mod auth;
 mod config;
 mod enforce;
 mod exchange;
+mod front;
+mod health;
 mod http;
+mod listener;
 mod outbox;
 mod relay;
 mod reload;
@@ -18,20 +21,22 @@ mod session;
 mod stdio;
 mod upstream;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use placet_pep::http::{Config, ConfigError, Guard, McpEndpoint, Refusals, SessionSource};
+use placet_pep::http::{Config, ConfigError, Guard, IdentitySource, McpEndpoint, Refusals, SessionSource};
 use placet_pep::{Identity, SESSION_VERSIONS, VERSIONS};
 
 use crate::audit::DecisionLog;
 use crate::runtime::{DecisionService, Target, Trust};
 
+use front::Front;
+use health::Draining;
 use upstream::Server;
 
 pub use config::ServeConfig;
+pub use front::{ClientCertificates, FrontConfig, LimitsConfig, TlsConfig};
 pub use reload::watch;
 pub use upstream::{ServerConfig, UpstreamError};
 
@@ -57,6 +62,8 @@ pub struct Settings {
     pub decisions: bool,
     /// Whether MCP 2026-07-28 is spoken, which has no sessions: then rules that ask for memory need the client's trace.
     pub stateless: bool,
+    /// How callers reach the gateway, and how it knows them.
+    pub front: FrontConfig,
 }
 
 impl Settings {
@@ -65,8 +72,8 @@ impl Settings {
         Guard::new(Config {
             mcp: vec![McpEndpoint { path: ENDPOINT.to_owned(), server: None }],
             http: Vec::new(),
-            decide: self.decisions.then(|| "/v1/decide".to_owned()),
-            identity: self.identity.clone().into(),
+            decide: self.decisions.then(|| front::DECIDE.to_owned()),
+            identity: IdentitySource::by_adapter(),
             session: vec![SessionSource::Mcp, SessionSource::Trace],
             request_limit: self.max_request,
             response_limit: self.max_response,
@@ -120,6 +127,7 @@ pub(crate) struct Gateway {
     log: Arc<DecisionLog>,
     servers: Vec<Server>,
     sessions: session::Sessions,
+    draining: Draining,
 }
 
 impl Gateway {
@@ -129,8 +137,8 @@ impl Gateway {
         log: Arc<DecisionLog>,
     ) -> Result<Arc<Gateway>, ServeError> {
         let (servers, guard) = (settings.servers()?, settings.guard()?);
-        let sessions = session::Sessions::default();
-        Ok(Arc::new(Gateway { guard, service, log, servers, sessions }))
+        let (sessions, draining) = (session::Sessions::default(), Draining::default());
+        Ok(Arc::new(Gateway { guard, service, log, servers, sessions, draining }))
     }
 
     /// Whose sessions are whose: tenant, agent and user.
@@ -171,7 +179,7 @@ pub async fn serve_stdio(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let gateway = Gateway::new(&settings, service, log.clone())?;
-    stdio::serve(gateway, stop).await?;
+    stdio::serve(gateway, settings.identity, stop).await?;
     log.sync()?;
     Ok(())
 }
@@ -186,7 +194,7 @@ async fn sweep(gateway: Arc<Gateway>) {
     }
 }
 
-/// Serves until `stop` is ready, then lets requests under way finish, up to ten seconds.
+/// Serves until `stop` is ready, then lets requests under way finish, as long as the limits say.
 ///
 /// # Errors
 /// When the listener fails, or the upstream's address is not one.
@@ -198,26 +206,17 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let gateway = Gateway::new(&settings, service, log.clone())?;
-    let router = http::router(gateway.clone());
+    let front = Front::new(settings.front, settings.identity, listener.local_addr()?, gateway.draining.clone());
+    let front = Arc::new(front.map_err(ServeError::Front)?);
+    let router = front.before(http::router(gateway.clone()));
     let sweeper = tokio::spawn(sweep(gateway.clone()));
-    let (told, hears) = tokio::sync::oneshot::channel();
-    let ending = gateway.clone();
-    let stop = async move {
-        stop.await;
-        tracing::info!("stopping: requests under way may finish");
-        let _ = told.send(());
+    let ended = async {
         // Streams that clients hold open would never end.
-        for session in ending.sessions.drain() {
+        for session in gateway.sessions.drain() {
             session.end().await;
         }
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
-    tokio::select! {
-        result = async { serving.await } => result?,
-        () = async { let _ = hears.await; tokio::time::sleep(Duration::from_secs(10)).await } => {
-            tracing::warn!("requests under way did not finish within ten seconds and are cut off");
-        }
-    }
+    listener::serve(listener, router, front, stop, ended).await?;
     sweeper.abort();
     log.sync()?;
     Ok(())
@@ -235,12 +234,10 @@ pub enum ServeError {
     /// What is to be guarded makes no sense.
     #[error(transparent)]
     Guard(#[from] ConfigError),
+    /// How callers reach the gateway makes no sense, or would let everybody in.
+    #[error("{0}")]
+    Front(String),
     /// The decision log failed.
     #[error(transparent)]
     Log(#[from] crate::audit::LogError),
-}
-
-/// Whether an address is on this machine only.
-pub fn is_local(address: &SocketAddr) -> bool {
-    address.ip().is_loopback()
 }

@@ -65,7 +65,7 @@ impl Relay {
 
     /// Tells the server that the client will not be asked.
     async fn refuse(&self, refusal: Permit) {
-        if let Err(error) = self.link.send(refusal, &[]).await {
+        if let Err(error) = self.link.send(refusal, &[], None).await {
             tracing::warn!(exchange = self.exchange, %error, "the server could not be told that it is refused");
         }
     }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use placet_pep::http::{Admitted, Head, HttpReply, Peer};
-use placet_pep::{federate, one_line, said_again};
+use placet_pep::{Identity, federate, one_line, said_again};
 use serde_json::Value;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Gateway;
+use super::auth::Caller;
 use super::exchange::{Answer, Posted};
 use super::outbox::{Item, Outbox};
 use super::session::Session;
@@ -25,10 +26,15 @@ const QUEUE: usize = 64;
 ///
 /// # Errors
 /// When the streams fail.
-pub async fn serve(gateway: Arc<Gateway>, stop: impl Future<Output = ()>) -> Result<(), std::io::Error> {
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    identity: Identity,
+    stop: impl Future<Output = ()>,
+) -> Result<(), std::io::Error> {
+    let caller = Arc::new(Caller::of(identity));
     let (to, lines) = mpsc::channel(QUEUE);
     let writer = tokio::spawn(write(lines));
-    let client = Arc::new(Client { gateway: gateway.clone(), to, session: Mutex::default() });
+    let client = Arc::new(Client { gateway: gateway.clone(), caller, to, session: Mutex::default() });
     tokio::select! {
         () = read(client) => {}
         () = stop => {}
@@ -43,6 +49,7 @@ pub async fn serve(gateway: Arc<Gateway>, stop: impl Future<Output = ()>) -> Res
 
 struct Client {
     gateway: Arc<Gateway>,
+    caller: Arc<Caller>,
     to: mpsc::Sender<String>,
     session: Mutex<Option<Arc<Session>>>,
 }
@@ -100,10 +107,12 @@ impl Client {
             headers.push((SESSION.to_owned(), session.id().to_owned()));
         }
         let head = Head { method: "POST", path: super::ENDPOINT, headers: &headers };
-        match self.gateway.guard.admit(&head, &Peer::default()) {
+        let peer = Peer { identity: Some(&self.caller.identity), ..Peer::default() };
+        match self.gateway.guard.admit(&head, &peer) {
             Admitted::Guarded(exchange) => Ok(Posted {
                 gateway: self.gateway.clone(),
                 exchange: *exchange,
+                caller: self.caller.clone(),
                 session,
                 headers: Arc::new(headers),
                 id: super::exchange_id(),

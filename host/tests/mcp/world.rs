@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use placet::audit::DecisionLog;
-use placet::gateway::{ServerConfig, Settings, WatchedPolicy, serve, watch};
+use placet::gateway::{FrontConfig, ServerConfig, Settings, WatchedPolicy, serve, watch};
 use placet::policy::load;
 use placet::runtime::{DecisionService, PolicyHandle, Target, Trust};
 use placet::store::MemoryStore;
@@ -102,6 +102,7 @@ impl World {
             max_response: 1 << 20,
             decisions: true,
             stateless: true,
+            front: FrontConfig::default(),
         };
         let log = Arc::new(DecisionLog::open(&folder.join("decisions.jsonl")).expect("a log"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

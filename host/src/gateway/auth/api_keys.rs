@@ -36,7 +36,7 @@ pub struct Entry {
     /// For people and the log.
     pub name: String,
     /// SHA-256 of the key, hexadecimal.
-    pub sha256: String,
+    pub digest: String,
     /// When it ends: RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
@@ -61,7 +61,7 @@ impl ApiKeys {
         // Every entry is compared, and each in the same time.
         let mut found = None;
         for entry in &entries.keys {
-            if bool::from(entry.sha256.as_bytes().ct_eq(digest.as_bytes())) {
+            if bool::from(entry.digest.as_bytes().ct_eq(digest.as_bytes())) {
                 found = Some(entry);
             }
         }
@@ -79,14 +79,14 @@ impl Entries {
         let entries: Entries = crate::compile::yaml_as(text)?;
         for (at, entry) in entries.keys.iter().enumerate() {
             let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-            if entry.sha256.len() != 64 || !entry.sha256.bytes().all(hex) {
+            if entry.digest.len() != 64 || !entry.digest.bytes().all(hex) {
                 let why = "is not the SHA-256 of a key in lower-case hexadecimal: `placet apikey` prints it";
-                return Err(format!("the key `{}`: `sha256` {why}", entry.name));
+                return Err(format!("the key `{}`: `digest` {why}", entry.name));
             }
             if let Some(Err(error)) = entry.expires.as_deref().map(str::parse::<Timestamp>) {
                 return Err(format!("the key `{}`: `expires` is not a time (RFC 3339): {error}", entry.name));
             }
-            let same = |other: &&Entry| other.sha256 == entry.sha256;
+            let same = |other: &&Entry| other.digest == entry.digest;
             if let Some(other) = entries.keys.iter().take(at).find(same) {
                 return Err(format!("the keys `{}` and `{}` are the same", other.name, entry.name));
             }
@@ -107,7 +107,7 @@ pub fn generate(
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no randomness: {error}"))?;
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
-    let sha256 = placet_bundle::digest(key.as_bytes());
+    let digest = placet_bundle::digest(key.as_bytes());
     let expires = expires.map(|end| end.to_string());
-    Ok((key, Entry { name: name.to_owned(), sha256, expires, identity }))
+    Ok((key, Entry { name: name.to_owned(), digest, expires, identity }))
 }

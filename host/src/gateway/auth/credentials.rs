@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use placet_pep::Identity;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::exchange::{Exchange, ExchangeConfig};
 use super::file::Reloaded;
 
 /// How the gateway authenticates to a server: one of these ways.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialsConfig {
     /// The same for everybody.
@@ -23,7 +23,7 @@ pub struct CredentialsConfig {
 }
 
 /// A header with a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderConfig {
     /// Its name.
@@ -38,7 +38,7 @@ pub struct HeaderConfig {
 }
 
 /// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretConfig {
     /// An environment variable with it.

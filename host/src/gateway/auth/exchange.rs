@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Url};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::credentials::{CredentialsError, Secret, SecretConfig};
 use super::http::{address, client, fetch, form};
@@ -24,7 +24,7 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Where tokens are exchanged, and for what.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExchangeConfig {
     /// The token endpoint: HTTPS, or HTTP on this machine.
@@ -90,7 +90,7 @@ impl Exchange {
     /// # Errors
     /// When the authorization server gives none.
     pub async fn token(&self, subject: &str) -> Result<String, CredentialsError> {
-        let digest = placet_bundle::sha256(subject.as_bytes());
+        let digest = placet_bundle::digest_bytes(subject.as_bytes());
         if let Some(kept) = self.kept().get(&digest).filter(|kept| kept.until > Instant::now()) {
             return Ok(kept.token.clone());
         }

@@ -17,6 +17,7 @@ mod metadata;
 mod oauth;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -61,24 +62,43 @@ pub struct AuthConfig {
 pub struct Caller {
     /// Who calls.
     pub identity: Identity,
-    /// The verified access token: to be exchanged for one of an upstream, and for nothing else.
-    pub token: Option<Token>,
-    /// The scopes of that token.
-    pub scopes: Option<Vec<String>>,
     /// How they showed it, for the log.
     pub by: &'static str,
+    grant: Option<Grant>,
+}
+
+/// A verified access token.
+#[derive(Clone, Debug)]
+struct Grant {
+    token: Token,
+    scopes: Vec<String>,
+    oauth: Arc<oauth::OAuth>,
+}
+
+impl Caller {
+    /// Who the configuration says, without having shown anything.
+    pub fn of(identity: Identity) -> Caller {
+        Caller { identity, by: "configuration", grant: None }
+    }
+
+    /// The verified access token: to be exchanged for one of an upstream, and for nothing else.
+    pub fn token(&self) -> Option<&str> {
+        self.grant.as_ref().map(|grant| grant.token.0.as_str())
+    }
+
+    /// Whether the caller's token suffices for a tool. Scopes are a matter of tokens: whoever calls in another way has
+    /// no need of them.
+    ///
+    /// # Errors
+    /// 403 with the scopes to ask for (step-up).
+    pub fn suffices(&self, tool: &str) -> Result<(), HttpReply> {
+        self.grant.as_ref().map_or(Ok(()), |grant| grant.oauth.suffices(&grant.scopes, tool))
+    }
 }
 
 /// A secret that is never printed.
 #[derive(Clone)]
-pub struct Token(String);
-
-impl Token {
-    /// The secret.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
+struct Token(String);
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,7 +109,7 @@ impl std::fmt::Debug for Token {
 /// Finds out who calls.
 #[derive(Debug)]
 pub struct Authenticator {
-    oauth: Option<oauth::OAuth>,
+    oauth: Option<Arc<oauth::OAuth>>,
     api_keys: Option<api_keys::ApiKeys>,
     mtls: Option<MtlsConfig>,
     anonymous: Option<Identity>,
@@ -111,7 +131,7 @@ impl Authenticator {
             mtls.check()?;
         }
         Ok(Authenticator {
-            oauth: oauth.map(oauth::OAuth::new).transpose()?,
+            oauth: oauth.map(oauth::OAuth::new).transpose()?.map(Arc::new),
             api_keys: api_keys.as_deref().map(api_keys::ApiKeys::open).transpose()?,
             mtls,
             anonymous,
@@ -167,7 +187,7 @@ impl Authenticator {
         headers: &HeaderMap,
         certificate: Option<&[u8]>,
     ) -> Result<Caller, HttpReply> {
-        let caller = |identity, by| Caller { identity, token: None, scopes: None, by };
+        let caller = |identity, by| Caller { identity, by, grant: None };
         match self.shown(headers)? {
             Shown::Token(token) => self.by_token(token, certificate).await,
             Shown::Key(key) => {
@@ -181,8 +201,7 @@ impl Authenticator {
                     let found = mtls.identify(certificate).map_err(|why| self.unauthenticated(&why))?;
                     return Ok(caller(found, "certificate"));
                 }
-                let anonymous = self.anonymous.clone().map(|identity| caller(identity, "configuration"));
-                anonymous.ok_or_else(|| self.missing())
+                self.anonymous.clone().map(Caller::of).ok_or_else(|| self.missing())
             }
         }
     }
@@ -193,13 +212,13 @@ impl Authenticator {
         };
         let granted = oauth.verify(token, Timestamp::now()).await?;
         if let Some(bound_to) = &granted.bound_to {
-            let digest = certificate.map(|der| URL_SAFE_NO_PAD.encode(placet_bundle::sha256(der)));
+            let digest = certificate.map(|der| URL_SAFE_NO_PAD.encode(placet_bundle::digest_bytes(der)));
             if digest.as_ref() != Some(bound_to) {
                 return Err(oauth.invalid("the token is bound to another client certificate"));
             }
         }
-        let token = Some(Token(token.to_owned()));
-        Ok(Caller { identity: granted.identity, token, scopes: Some(granted.scopes), by: "token" })
+        let grant = Grant { token: Token(token.to_owned()), scopes: granted.scopes, oauth: oauth.clone() };
+        Ok(Caller { identity: granted.identity, by: "token", grant: Some(grant) })
     }
 
     /// What a request shows. Where nobody checks tokens and keys, they are somebody else's business.
@@ -224,18 +243,6 @@ impl Authenticator {
         match secret.starts_with(api_keys::PREFIX) {
             true => Ok(Shown::Key(secret)),
             false => Ok(Shown::Token(secret)),
-        }
-    }
-
-    /// Whether the caller's token suffices for a tool.
-    ///
-    /// # Errors
-    /// 403 with the scopes to ask for (step-up).
-    pub fn suffices(&self, caller: &Caller, tool: &str) -> Result<(), HttpReply> {
-        match (&self.oauth, &caller.scopes) {
-            (Some(oauth), Some(scopes)) => oauth.suffices(scopes, tool),
-            // Scopes are a matter of tokens.
-            _ => Ok(()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A server over streamable HTTP.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use placet_pep::Permit;
@@ -8,7 +8,8 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
 
-use super::{Body, Received, SESSION, UpstreamError, causes};
+use super::{Body, Received, SESSION, UpstreamError};
+use crate::gateway::auth::{Caller, Credentials};
 
 const VERSION: &str = "mcp-protocol-version";
 /// No server of ours says nothing for so long while it works.
@@ -19,6 +20,7 @@ const SILENCE: Duration = Duration::from_secs(300);
 pub struct Endpoint {
     client: Client,
     url: Url,
+    credentials: Arc<Credentials>,
 }
 
 /// A session's line to the server.
@@ -27,12 +29,14 @@ pub struct Line {
     endpoint: Endpoint,
     session: OnceLock<String>,
     version: OnceLock<String>,
+    /// For whom it was last used.
+    caller: Mutex<Arc<Caller>>,
 }
 
 impl Endpoint {
     /// # Errors
     /// When the address is not an HTTP address.
-    pub fn new(address: &str) -> Result<Endpoint, UpstreamError> {
+    pub fn new(address: &str, credentials: Credentials) -> Result<Endpoint, UpstreamError> {
         let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.filter(Url::has_host).ok_or_else(|| UpstreamError::Address(address.to_owned()))?;
         // A second install only says that there is one.
@@ -44,18 +48,27 @@ impl Endpoint {
             .read_timeout(SILENCE)
             .user_agent(concat!("placet/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Endpoint { client, url })
+        Ok(Endpoint { client, url, credentials: Arc::new(credentials) })
     }
 
     /// A line on which no session has begun yet.
-    pub fn line(&self) -> Line {
-        Line { endpoint: self.clone(), session: OnceLock::new(), version: OnceLock::new() }
+    pub fn line(&self, caller: Arc<Caller>) -> Line {
+        let (session, version) = (OnceLock::new(), OnceLock::new());
+        Line { endpoint: self.clone(), session, version, caller: Mutex::new(caller) }
     }
 }
 
 impl Line {
-    pub async fn send(&self, permit: Permit, agent: &[(String, String)]) -> Result<Received, reqwest::Error> {
-        let request = self.request(Method::POST, agent);
+    pub async fn send(
+        &self,
+        permit: Permit,
+        agent: &[(String, String)],
+        caller: Option<&Arc<Caller>>,
+    ) -> Result<Received, UpstreamError> {
+        if let Some(caller) = caller {
+            *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        }
+        let request = self.request(Method::POST, agent).await?;
         let request = request.header(ACCEPT, "application/json, text/event-stream");
         let request = request.header(CONTENT_TYPE, "application/json").body(permit.into_body());
         Ok(received(request.send().await?))
@@ -63,20 +76,24 @@ impl Line {
 
     /// What the server says of itself, or what has not come yet of a stream, after the event of this id.
     pub async fn listen(&self, after: Option<&str>) -> Option<Body> {
-        let mut request = self.request(Method::GET, &[]).header(ACCEPT, "text/event-stream");
-        if let Some(after) = after {
-            request = request.header("last-event-id", after);
-        }
-        let response = match request.send().await {
+        let response = match self.open(after).await {
             Ok(response) => response,
             Err(error) => {
-                tracing::warn!(error = causes(&error), "the server's stream cannot be opened");
+                tracing::warn!(%error, "the server's stream cannot be opened");
                 return None;
             }
         };
         let media = response.headers().get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
         let events = response.status().is_success() && media.starts_with("text/event-stream");
         events.then(|| Body::Http(Box::new(response)))
+    }
+
+    async fn open(&self, after: Option<&str>) -> Result<Response, UpstreamError> {
+        let mut request = self.request(Method::GET, &[]).await?.header(ACCEPT, "text/event-stream");
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        Ok(request.send().await?)
     }
 
     pub fn begun(&self, session: Option<String>, version: Option<String>) {
@@ -92,13 +109,22 @@ impl Line {
         if self.session.get().is_none() {
             return;
         }
-        let request = self.request(Method::DELETE, &[]).timeout(Duration::from_secs(10));
-        if let Err(error) = request.send().await {
-            tracing::warn!(error = causes(&error), "the server's session could not be ended");
+        let ended = async {
+            let request = self.request(Method::DELETE, &[]).await?.timeout(Duration::from_secs(10));
+            Ok::<_, UpstreamError>(request.send().await?)
+        };
+        if let Err(error) = ended.await {
+            tracing::warn!(%error, "the server's session could not be ended");
         }
     }
 
-    fn request(&self, method: Method, agent: &[(String, String)]) -> RequestBuilder {
+    async fn request(
+        &self,
+        method: Method,
+        agent: &[(String, String)],
+    ) -> Result<RequestBuilder, UpstreamError> {
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = self.endpoint.credentials.headers(&caller.identity, caller.token()).await?;
         let said = |name: &str| {
             matches!(name, VERSION | "mcp-method" | "mcp-name" | "traceparent" | "tracestate")
                 || name.starts_with("mcp-param-")
@@ -116,7 +142,8 @@ impl Line {
         if let Some(session) = self.session.get() {
             set(SESSION, session);
         }
-        self.endpoint.client.request(method, self.endpoint.url.clone()).headers(headers)
+        headers.extend(own);
+        Ok(self.endpoint.client.request(method, self.endpoint.url.clone()).headers(headers))
     }
 }
 

@@ -12,6 +12,8 @@ use placet_pep::{Permit, federate};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::auth::{Caller, Credentials, CredentialsConfig, CredentialsError};
+
 pub use messages::{Message, Messages};
 pub use stdio::line;
 
@@ -30,6 +32,8 @@ pub struct ServerConfig {
     pub command: Vec<String>,
     /// Environment variables for the program, besides the gateway's own.
     pub env: BTreeMap<String, String>,
+    /// How the gateway authenticates to it; the caller's own credentials never go there.
+    pub credentials: Option<CredentialsConfig>,
 }
 
 impl std::fmt::Display for ServerConfig {
@@ -107,6 +111,12 @@ pub enum UpstreamError {
     /// The configuration makes no sense.
     #[error("upstream {0}: {1}")]
     Config(String, &'static str),
+    /// The gateway's own credentials for it make no sense.
+    #[error("upstream `{0}`: {1}")]
+    Credentials(String, String),
+    /// The gateway cannot authenticate to it for this caller.
+    #[error(transparent)]
+    Unauthenticated(#[from] CredentialsError),
     /// The program does not start.
     #[error("`{0}` cannot be started: {1}")]
     Start(String, std::io::Error),
@@ -116,6 +126,16 @@ pub enum UpstreamError {
     /// A request with this id is under way.
     #[error("a request with the id `{0}` is under way: ids must differ")]
     InUse(String),
+}
+
+impl UpstreamError {
+    /// What the agent is told.
+    pub fn why(&self) -> &'static str {
+        match self {
+            UpstreamError::Unauthenticated(_) => "the gateway cannot authenticate to the server for this caller",
+            _ => "the server does not answer",
+        }
+    }
 }
 
 impl Server {
@@ -130,8 +150,15 @@ impl Server {
             ));
         }
         let kind = match (&config.url, config.command.as_slice()) {
-            (Some(url), []) if config.env.is_empty() => Kind::Http(http::Endpoint::new(url)?),
+            (Some(url), []) if config.env.is_empty() => {
+                let credentials = Credentials::new(config.credentials.clone().unwrap_or_default());
+                let fault = |why| UpstreamError::Credentials(called.clone(), why);
+                Kind::Http(http::Endpoint::new(url, credentials.map_err(fault)?)?)
+            }
             (Some(_), []) => return Err(fault("`env` is for a `command`")),
+            (None, _) if config.credentials.is_some() => {
+                return Err(fault("`credentials` are for a `url`; give a `command` what it needs in `env`"));
+            }
             (None, [_, ..]) => Kind::Stdio(stdio::Program::new(&config.command, &config.env)),
             _ => return Err(fault("say either `url` or `command`")),
         };
@@ -148,27 +175,33 @@ impl Server {
         matches!(self.kind, Kind::Http(_))
     }
 
-    /// A new line to it. What the server says without being asked goes to `unasked`, from HTTP servers only when
+    /// A new line to it, for a caller. What the server says without being asked goes to `unasked`, from HTTP servers only when
     /// somebody listens.
     ///
     /// # Errors
     /// When its program does not start.
-    pub fn link(&self, unasked: mpsc::Sender<String>) -> Result<Link, UpstreamError> {
+    pub fn link(&self, caller: &Arc<Caller>, unasked: mpsc::Sender<String>) -> Result<Link, UpstreamError> {
         match &self.kind {
-            Kind::Http(endpoint) => Ok(Link::Http(endpoint.line())),
+            Kind::Http(endpoint) => Ok(Link::Http(endpoint.line(caller.clone()))),
             Kind::Stdio(program) => Ok(Link::Stdio(program.start(self.name.as_deref(), unasked)?)),
         }
     }
 }
 
 impl Link {
-    /// Sends a permitted message. Of the agent's headers, those that say again what the message says go with it.
+    /// Sends a permitted message. Of the agent's headers, those that say again what the message says go with it. The
+    /// gateway authenticates for the caller; without one, for whom the line was last used.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn send(&self, permit: Permit, agent: &[(String, String)]) -> Result<Received, UpstreamError> {
+    /// When no answer comes, or the gateway cannot authenticate.
+    pub async fn send(
+        &self,
+        permit: Permit,
+        agent: &[(String, String)],
+        caller: Option<&Arc<Caller>>,
+    ) -> Result<Received, UpstreamError> {
         match self {
-            Link::Http(line) => Ok(line.send(permit, agent).await?),
+            Link::Http(line) => line.send(permit, agent, caller).await,
             Link::Stdio(line) => line.send(permit).await,
         }
     }
