@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand, each with an `Args` struct and a `run` function.
 
+pub mod apikey;
 pub mod build;
 pub mod check;
 pub mod completions;
@@ -37,6 +38,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Apikey(apikey::Args),
     Build(build::Args),
     Check(check::Args),
     Completions(completions::Args),
@@ -53,6 +55,7 @@ enum Command {
 impl Command {
     fn run(self, out: &Output) -> Exit {
         match self {
+            Command::Apikey(args) => apikey::run(&args, out),
             Command::Build(args) => build::run(&args, out),
             Command::Check(args) => check::run(&args, out),
             Command::Completions(args) => completions::run(&args),

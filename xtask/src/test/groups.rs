@@ -136,6 +136,11 @@ pub const GROUPS: &[Group] = &[
     },
     Group { name: "mcp", about: "the gateway, exchange by exchange", steps: &[Work::Host("mcp")] },
     Group {
+        name: "auth",
+        about: "who is let in by the gateway, as whom, and within which limits",
+        steps: &[Work::Host("auth")],
+    },
+    Group {
         name: "kong",
         about: "Kong's plugin in its plugin server, and the configurations for Kong",
         steps: &[Work::Npm("examples/kong/plugin")],
