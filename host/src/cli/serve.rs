@@ -116,7 +116,9 @@ pub fn run(args: &Args, out: &Output) -> Exit {
     };
     match runtime.block_on(serving(args, plan, service, log, watched)) {
         Ok(()) => Exit::Done,
-        Err(error @ (ServeError::Upstream(_) | ServeError::Guard(_) | ServeError::Front(_))) => out.fail(Exit::Usage, error),
+        Err(error @ (ServeError::Upstream(_) | ServeError::Guard(_) | ServeError::Front(_))) => {
+            out.fail(Exit::Usage, error)
+        }
         Err(error) => out.fail(Exit::Internal, error),
     }
 }

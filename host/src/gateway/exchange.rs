@@ -132,9 +132,10 @@ impl Posted {
         match &self.session {
             Some(session) => session.link(server).cloned().ok_or("this server did not answer `initialize`"),
             None => match self.gateway.servers.get(server) {
-                Some(of) if of.is_http() => {
-                    of.link(&self.caller, mpsc::channel(1).0).map(Arc::new).map_err(|_| "the server cannot be reached")
-                }
+                Some(of) if of.is_http() => of
+                    .link(&self.caller, mpsc::channel(1).0)
+                    .map(Arc::new)
+                    .map_err(|_| "the server cannot be reached"),
                 _ => Err("this server needs a session: begin with `initialize`"),
             },
         }

@@ -17,11 +17,11 @@ use placet_pep::http::{Admitted, Exchange, Head, HttpReply, Peer, Purpose};
 use placet_pep::one_line;
 
 use super::auth::Caller;
-use super::{Gateway, health};
 use super::exchange::{Answer, Posted};
 use super::outbox::{Item, Outbox};
 use super::session::Session;
 use super::upstream::SESSION;
+use super::{Gateway, health};
 
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let [alive, ready, health] = health::PATHS;

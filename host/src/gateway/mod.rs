@@ -206,7 +206,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let gateway = Gateway::new(&settings, service, log.clone())?;
-    let front = Front::new(settings.front, settings.identity, listener.local_addr()?, gateway.draining.clone());
+    let front =
+        Front::new(settings.front, settings.identity, listener.local_addr()?, gateway.draining.clone());
     let front = Arc::new(front.map_err(ServeError::Front)?);
     let router = front.before(http::router(gateway.clone()));
     let sweeper = tokio::spawn(sweep(gateway.clone()));

@@ -11,8 +11,11 @@ use crate::world::{Reached, folder, front, gateway};
 async fn refusal(listen: &str, config: &Value) -> Option<String> {
     let folder = folder();
     std::fs::write(folder.join("keys.yaml"), "keys: []").expect("written");
-    std::fs::write(folder.join("bad.yaml"), "keys: [{name: a, digest: ab, identity: {tenant: t, agent: {id: a}}}]")
-        .expect("written");
+    std::fs::write(
+        folder.join("bad.yaml"),
+        "keys: [{name: a, digest: ab, identity: {tenant: t, agent: {id: a}}}]",
+    )
+    .expect("written");
     let listener = TcpListener::bind(listen).await.expect("a port");
     let serving = gateway(&folder, config, listener, Reached::default(), std::future::ready(())).await;
     let said = match serving.await {
@@ -45,13 +48,18 @@ async fn nobody_is_let_in_from_elsewhere_without_so_many_words() {
 #[tokio::test]
 async fn configurations_that_are_refused() {
     let issuer = |other: Value| {
-        let mut issuer = json!({"issuer": ISSUER, "jwks": {"url": "https://idp.example/keys"}, "fixed": {"tenant": "t"}});
+        let mut issuer =
+            json!({"issuer": ISSUER, "jwks": {"url": "https://idp.example/keys"}, "fixed": {"tenant": "t"}});
         other.as_object().expect("an object").iter().for_each(|(name, value)| issuer[name] = value.clone());
         json!({"auth": {"oauth": {"resource": RESOURCE, "issuers": [issuer]}}})
     };
     let oauth = |other: Value| {
         let mut config = issuer(json!({}));
-        other.as_object().expect("an object").iter().for_each(|(n, v)| config["auth"]["oauth"][n] = v.clone());
+        other
+            .as_object()
+            .expect("an object")
+            .iter()
+            .for_each(|(n, v)| config["auth"]["oauth"][n] = v.clone());
         config
     };
     assert_eq!(refusal("127.0.0.1:0", &issuer(json!({}))).await, None);
@@ -76,8 +84,14 @@ async fn configurations_that_are_refused() {
         (json!({"auth": {"api_keys": "$DIR/bad.yaml"}}), "SHA-256"),
         (mtls(json!({"agent": "uri", "fixed": {"tenant": "t"}})), "client_ca"),
         (mtls(json!({"agent": "uri"})), "whose tenant"),
-        (mtls(json!({"agent": "uri", "fixed": {"tenant": "t"}, "agents": {"a": {"tenant": "t"}}})), "choose one"),
-        (mtls(json!({"agent": "uri", "fixed": {"tenant": "t", "agent": {"id": "a"}}})), "comes from the certificate"),
+        (
+            mtls(json!({"agent": "uri", "fixed": {"tenant": "t"}, "agents": {"a": {"tenant": "t"}}})),
+            "choose one",
+        ),
+        (
+            mtls(json!({"agent": "uri", "fixed": {"tenant": "t", "agent": {"id": "a"}}})),
+            "comes from the certificate",
+        ),
         (json!({"tls": {"cert": "$DIR/missing.pem", "key": "$DIR/missing.pem"}}), "missing.pem"),
         (json!({"tls": {"cert": "$DIR/keys.yaml", "key": "$DIR/keys.yaml"}}), "no certificate"),
         (json!({"tls": {"cert": "a", "key": "b", "client": "required"}}), "client_ca"),

@@ -47,8 +47,12 @@ impl Signer {
         let mut jwk = match self.algorithm {
             // RSAPublicKey: four bytes before the modulus' own header, 256 bytes after its sign, then 65537.
             "RS256" => json!({"kty": "RSA", "n": base64(&public[9..265]), "e": "AQAB"}),
-            "ES256" => json!({"kty": "EC", "crv": "P-256", "x": base64(&public[1..33]), "y": base64(&public[33..])}),
-            "ES384" => json!({"kty": "EC", "crv": "P-384", "x": base64(&public[1..49]), "y": base64(&public[49..])}),
+            "ES256" => {
+                json!({"kty": "EC", "crv": "P-256", "x": base64(&public[1..33]), "y": base64(&public[33..])})
+            }
+            "ES384" => {
+                json!({"kty": "EC", "crv": "P-384", "x": base64(&public[1..49]), "y": base64(&public[49..])})
+            }
             _ => json!({"kty": "OKP", "crv": "Ed25519", "x": base64(public)}),
         };
         jwk["kid"] = json!(self.id);
@@ -97,7 +101,11 @@ impl Signer {
 
     /// The public key in the forms that a careless server could take for a secret.
     pub fn public(&self) -> [Vec<u8>; 3] {
-        [self.key.public_key_pem().into_bytes(), self.key.der_bytes().to_vec(), self.jwk().to_string().into_bytes()]
+        [
+            self.key.public_key_pem().into_bytes(),
+            self.key.der_bytes().to_vec(),
+            self.jwk().to_string().into_bytes(),
+        ]
     }
 }
 

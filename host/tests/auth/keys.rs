@@ -9,7 +9,10 @@ use crate::world::{World, folder};
 
 /// A key and its entry, as the command line makes them.
 fn make(arguments: &[&str]) -> (String, Value) {
-    let made = Command::new(env!("CARGO_BIN_EXE_placet")).args(["apikey", "--format", "json"]).args(arguments).output();
+    let made = Command::new(env!("CARGO_BIN_EXE_placet"))
+        .args(["apikey", "--format", "json"])
+        .args(arguments)
+        .output();
     let made = made.expect("it runs");
     assert!(made.status.success(), "{made:?}");
     let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
@@ -27,8 +30,10 @@ fn front() -> Value {
 
 #[tokio::test]
 async fn keys_say_who_calls() {
-    let (ci, ci_entry) = make(&["ci", "--tenant", "acme", "--agent", "builder", "--role", "dev", "--role", "ops"]);
-    let (desk, desk_entry) = make(&["desk", "--tenant", "globex", "--agent", "desk", "--user", "ann", "--days", "1"]);
+    let (ci, ci_entry) =
+        make(&["ci", "--tenant", "acme", "--agent", "builder", "--role", "dev", "--role", "ops"]);
+    let (desk, desk_entry) =
+        make(&["desk", "--tenant", "globex", "--agent", "desk", "--user", "ann", "--days", "1"]);
     let (old, mut old_entry) = make(&["old", "--tenant", "acme", "--agent", "old", "--days", "1"]);
     old_entry["expires"] = json!("2020-01-01T00:00:00Z");
     assert!(!ci_entry.to_string().contains(&ci) && ci.starts_with("plk_") && ci.len() == 47, "{ci}");

@@ -100,13 +100,18 @@ async fn what_is_under_way_may_finish() {
     let mut world = world(json!({"drain_seconds": 8})).await;
     let (url, client) = (world.url(""), world.client.clone());
     let slow = tokio::spawn(send(
-        client.post(format!("{url}/mcp")).header("content-type", "application/json").body(call("slow").to_string()),
+        client
+            .post(format!("{url}/mcp"))
+            .header("content-type", "application/json")
+            .body(call("slow").to_string()),
         &[],
     ));
     tokio::time::sleep(Duration::from_millis(400)).await;
     drop(world.stop.take());
     tokio::time::sleep(Duration::from_millis(100)).await;
-    for (path, status, said) in [("/readyz", 503, "draining"), ("/healthz", 503, "draining"), ("/livez", 200, "alive")] {
+    for (path, status, said) in
+        [("/readyz", 503, "draining"), ("/healthz", 503, "draining"), ("/livez", 200, "alive")]
+    {
         let answer = world.get(path).await;
         assert_eq!(answer.status, status, "{path}");
         assert!(answer.body.contains(said), "{path}: {answer:?}");

@@ -48,23 +48,39 @@ async fn good_tokens_say_who_calls() {
         (ec384.token(&claims()), json!(["acme", "bot", "ann", null])),
         (ed.token(&claims()), json!(["acme", "bot", "ann", null])),
         // Without a type, or with that of RFC 7519.
-        (ec.token_with(&json!({"alg": "ES256", "kid": "ES256"}), &claims()), json!(["acme", "bot", "ann", null])),
-        (ec.token_with(&json!({"typ": "JWT", "alg": "ES256", "kid": "ES256"}), &claims()),
-            json!(["acme", "bot", "ann", null])),
+        (
+            ec.token_with(&json!({"alg": "ES256", "kid": "ES256"}), &claims()),
+            json!(["acme", "bot", "ann", null]),
+        ),
+        (
+            ec.token_with(&json!({"typ": "JWT", "alg": "ES256", "kid": "ES256"}), &claims()),
+            json!(["acme", "bot", "ann", null]),
+        ),
         // Without a key's id there is one that it can be.
         (ec.token_with(&json!({"alg": "ES256"}), &claims()), json!(["acme", "bot", "ann", null])),
-        (ec.token(&claims_with(&json!({"aud": ["https://other.example", RESOURCE]}))), json!(["acme", "bot", "ann", null])),
-        (ec.token(&claims_with(&json!({"client_id": null, "azp": "app"}))), json!(["acme", "app", "ann", null])),
+        (
+            ec.token(&claims_with(&json!({"aud": ["https://other.example", RESOURCE]}))),
+            json!(["acme", "bot", "ann", null]),
+        ),
+        (
+            ec.token(&claims_with(&json!({"client_id": null, "azp": "app"}))),
+            json!(["acme", "app", "ann", null]),
+        ),
         // A client for itself.
         (ec.token(&claims_with(&json!({"sub": "bot"}))), json!(["acme", "bot", null, null])),
         (ec.token(&claims_with(&json!({"sub": null}))), json!(["acme", "bot", null, null])),
         // RFC 8693: the present actor outermost; here it is last.
-        (ec.token(&claims_with(&json!({"act": {"sub": "planner", "act": {"sub": "desk"}}}))),
-            json!(["acme", "bot", "ann", ["desk", "planner"]])),
+        (
+            ec.token(&claims_with(&json!({"act": {"sub": "planner", "act": {"sub": "desk"}}}))),
+            json!(["acme", "bot", "ann", ["desk", "planner"]]),
+        ),
         // Clocks differ a little.
         (ec.token(&claims_with(&json!({"exp": now() - 2}))), json!(["acme", "bot", "ann", null])),
         (ec.token(&claims_with(&json!({"nbf": now() + 3}))), json!(["acme", "bot", "ann", null])),
-        (ec.token(&claims_with(&json!({"scope": null, "scp": ["mcp:tools"]}))), json!(["acme", "bot", "ann", null])),
+        (
+            ec.token(&claims_with(&json!({"scope": null, "scp": ["mcp:tools"]}))),
+            json!(["acme", "bot", "ann", null]),
+        ),
     ];
     for (at, (token, expected)) in cases.iter().enumerate() {
         let answer = world.call(&[("authorization", &bearer(token))], "whoami").await;
@@ -84,7 +100,8 @@ async fn the_token_stays_here() {
     let signer = Signer::new("a", "ES256");
     let world = world(&[&signer]).await;
     let token = bearer(&signer.token(&claims()));
-    let headers = [("authorization", token.as_str()), ("cookie", "session=1"), ("x-forwarded-for", "192.0.2.1")];
+    let headers =
+        [("authorization", token.as_str()), ("cookie", "session=1"), ("x-forwarded-for", "192.0.2.1")];
     assert_eq!(world.call(&headers, "whoami").await.status, 200);
     let reached = world.reached.lock().expect("no panic");
     let (headers, message) = reached.first().expect("a message");
@@ -119,7 +136,11 @@ async fn bad_tokens_are_refused() {
         ("a longer audience", of(json!({"aud": format!("{RESOURCE}/")})), "not made for this resource"),
         ("an audience that is a number", of(json!({"aud": 1})), "audience"),
         ("another issuer", of(json!({"iss": "https://evil.example"})), "issuer is not accepted"),
-        ("an issuer that is nearly right", of(json!({"iss": format!("{ISSUER}/")})), "issuer is not accepted"),
+        (
+            "an issuer that is nearly right",
+            of(json!({"iss": format!("{ISSUER}/")})),
+            "issuer is not accepted",
+        ),
         ("no issuer", of(json!({"iss": null})), "issuer is not accepted"),
         ("an issuer that is a list", of(json!({"iss": [ISSUER]})), "not of its type"),
         ("expired", of(json!({"exp": now() - 60})), "expired"),
@@ -135,16 +156,30 @@ async fn bad_tokens_are_refused() {
         ("none", none("none"), "algorithm is not accepted"),
         ("None", none("None"), "algorithm is not accepted"),
         ("no algorithm", none(""), "algorithm is not accepted"),
-        ("an algorithm that is not pinned", headed(json!({"alg": "PS256", "kid": "rsa"})), "algorithm is not accepted"),
-        ("an algorithm of another key", headed(json!({"alg": "ES256", "kid": "rsa"})), "key is not one of its issuer"),
+        (
+            "an algorithm that is not pinned",
+            headed(json!({"alg": "PS256", "kid": "rsa"})),
+            "algorithm is not accepted",
+        ),
+        (
+            "an algorithm of another key",
+            headed(json!({"alg": "ES256", "kid": "rsa"})),
+            "key is not one of its issuer",
+        ),
         ("an unknown key", headed(json!({"alg": "ES256", "kid": "other"})), "key is not one of its issuer"),
         ("critical extensions", headed(json!({"alg": "ES256", "kid": "ec", "crit": ["exp"]})), "extensions"),
         ("an id token's type", headed(json!({"alg": "ES256", "kid": "ec", "typ": "logout+jwt"})), "type"),
-        ("a key in the header is no key", stranger.token_with(
-            &json!({"alg": "ES256", "jwk": stranger.jwk()}), &claims()), "signature is wrong"),
+        (
+            "a key in the header is no key",
+            stranger.token_with(&json!({"alg": "ES256", "jwk": stranger.jwk()}), &claims()),
+            "signature is wrong",
+        ),
         ("a stranger's signature", stranger.token(&claims()), "signature is wrong"),
-        ("another's signature", format!("{head}.{}.{signature}", base64(claims_with(&json!({"sub": "eve"})).to_string())),
-            "signature is wrong"),
+        (
+            "another's signature",
+            format!("{head}.{}.{signature}", base64(claims_with(&json!({"sub": "eve"})).to_string())),
+            "signature is wrong",
+        ),
         ("a bit of the signature", flipped, "signature is wrong"),
         ("no signature", format!("{head}.{body}."), "signature is wrong"),
         ("half a signature", format!("{head}.{body}.{}", &signature[..40]), "signature is wrong"),
@@ -158,15 +193,21 @@ async fn bad_tokens_are_refused() {
         ("nothing", String::new(), "not a signed JWT"),
         ("long", format!("{head}.{}.{signature}", "A".repeat(17 << 10)), "too long"),
     ];
-    let confused: Vec<String> = [&rsa, &ec].iter().flat_map(|of| of.public().map(|key| of.confused(&claims(), &key))).collect();
-    cases.extend(confused.into_iter().map(|token| ("a MAC with the public key", token, "algorithm is not accepted")));
+    let confused: Vec<String> =
+        [&rsa, &ec].iter().flat_map(|of| of.public().map(|key| of.confused(&claims(), &key))).collect();
+    cases.extend(
+        confused.into_iter().map(|token| ("a MAC with the public key", token, "algorithm is not accepted")),
+    );
     for (name, token, why) in cases {
         let answer = world.call(&[("authorization", &bearer(&token))], "whoami").await;
         assert_eq!(answer.status, 401, "{name}: {answer:?}");
         assert!(answer.body.contains(why), "{name}: {answer:?}");
         let challenge = answer.header("www-authenticate");
         assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{name}: {challenge}");
-        assert!(challenge.contains("resource_metadata=\"https://gateway.example/.well-known/"), "{name}: {challenge}");
+        assert!(
+            challenge.contains("resource_metadata=\"https://gateway.example/.well-known/"),
+            "{name}: {challenge}"
+        );
     }
     assert_eq!(world.count(), 0);
     assert_eq!(world.call(&[("authorization", &bearer(&good))], "whoami").await.status, 200);
@@ -328,7 +369,9 @@ async fn calls_of_others_are_decided_for_enforcement_points_only() {
     let world = world(&[&signer]).await;
     let call = json!({"tenant": "acme", "agent": {"id": "x"}, "tool": "whoami", "args": {}, "stage": "call",
         "now": "2026-01-01T00:00:00Z"});
-    for (roles, status) in [(json!([]), 403), (json!(["support"]), 403), (json!(["placet:enforcement-point"]), 200)] {
+    for (roles, status) in
+        [(json!([]), 403), (json!(["support"]), 403), (json!(["placet:enforcement-point"]), 200)]
+    {
         let token = bearer(&signer.token(&claims_with(&json!({"roles": roles}))));
         let request = world.client.post(world.url("/v1/decide")).header("content-type", "application/json");
         let answer = crate::world::send(request.body(call.to_string()), &[("authorization", &token)]).await;

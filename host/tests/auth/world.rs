@@ -13,7 +13,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use placet::audit::DecisionLog;
-use placet::gateway::{FrontConfig, ServeError, Settings, serve};
+use placet::gateway::auth::CredentialsConfig;
+use placet::gateway::{FrontConfig, ServeError, ServerConfig, Settings, serve};
 use placet::policy::load;
 use placet::runtime::{DecisionService, PolicyHandle, Target, Trust};
 use placet::store::MemoryStore;
@@ -82,7 +83,8 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let reached = Reached::default();
-        let serving = gateway(&folder, &config, listener, reached.clone(), async move { drop(stopped.await) }).await;
+        let serving =
+            gateway(&folder, &config, listener, reached.clone(), async move { drop(stopped.await) }).await;
         let served = Some(tokio::spawn(serving));
         World { address, reached, folder, client: client(), stop: Some(stop), served }
     }
@@ -156,16 +158,22 @@ pub async fn gateway(
     let bundle = load(&path).expect("the policy compiles").bundle;
     let handle = PolicyHandle::new(Target::Native.open(&bundle, &Trust::default()));
     let service = DecisionService::new(handle, Arc::new(MemoryStore::default()));
+    let (mut config, mut credentials) = (config.clone(), None);
+    // For the server, not the front.
+    if let Some(of) = config.as_object_mut().and_then(|config| config.remove("credentials")) {
+        let text = of.to_string().replace("$DIR", folder.to_str().expect("UTF-8"));
+        credentials = Some(serde_json::from_str::<CredentialsConfig>(&text).expect("credentials"));
+    }
     let identity = json!({"tenant": "local", "agent": {"id": "everybody"}});
     let settings = Settings {
-        upstream: server(reached).await,
+        upstreams: vec![ServerConfig { credentials, ..ServerConfig::at(&server(reached).await) }],
         identity: serde_json::from_value(identity).expect("an identity"),
         origins: Vec::new(),
         max_request: 1 << 20,
         max_response: 1 << 20,
         decisions: true,
         stateless: true,
-        front: front(folder, config),
+        front: front(folder, &config),
     };
     let log = Arc::new(DecisionLog::open(&folder.join("decisions.jsonl")).expect("a log"));
     serve(listener, settings, service, log, stop)

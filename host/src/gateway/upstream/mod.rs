@@ -132,7 +132,9 @@ impl UpstreamError {
     /// What the agent is told.
     pub fn why(&self) -> &'static str {
         match self {
-            UpstreamError::Unauthenticated(_) => "the gateway cannot authenticate to the server for this caller",
+            UpstreamError::Unauthenticated(_) => {
+                "the gateway cannot authenticate to the server for this caller"
+            }
             _ => "the server does not answer",
         }
     }
