@@ -50,6 +50,17 @@ def gateway(folder, policy, upstreams, *flags, name="gateway"):
         yield f"http://127.0.0.1:{port}/mcp"
 
 
+def policy(peers, named=True):
+    """Everything is allowed but what nobody may do with these servers."""
+    rules = [{"id": "everything-else", "tools": ["*"], "outcome": "allow"}]
+    for peer in peers:
+        for place, (tool, args, _) in enumerate(peer.forbidden):
+            tool = f"{peer.name}.{tool}" if named else tool
+            rule = {"id": f"{peer.name}-{place}", "tools": [tool], "outcome": "deny", "reason": "nobody may do this"}
+            rules.append(rule if args is None else {**rule, "args": {**args, "others": "any"}})
+    return json.dumps({"policy": "peers", "rules": rules})
+
+
 def decisions(folder, name="gateway"):
     """The decision log: tool (or `mcp:METHOD`), stage, verdict and code of each record that has them."""
     records = stage.lines(folder / f"{name}.jsonl")

@@ -119,7 +119,8 @@ def api_server(folder):
 
 def lines(path):
     """The JSON lines of a record; one that does not exist yet is empty."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    # Not `splitlines`: JSON texts may have U+2028 in them as it is.
+    return [json.loads(line) for line in path.read_text().split("\n") if line] if path.exists() else []
 
 
 def build(policies, out, *flags):
