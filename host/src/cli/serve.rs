@@ -14,7 +14,7 @@ use super::policy::PolicyArgs;
 use super::{Exit, Format, Output};
 use crate::audit::DecisionLog;
 use crate::gateway::{
-    FrontConfig, ServeConfig, ServeError, ServerConfig, Settings, WatchedPolicy, serve, serve_stdio, watch,
+    FrontConfig, Prepared, ServeConfig, ServeError, ServerConfig, Settings, WatchedPolicy, serve_stdio, watch,
 };
 use crate::runtime::{DecisionService, PolicyHandle};
 use crate::store::MemoryStore;
@@ -159,9 +159,10 @@ async fn serving(
     };
     let address = listener.local_addr()?;
     let scheme = if settings.front.tls.is_some() { "https" } else { "http" };
+    let prepared = Prepared::new(address, settings, service, log)?;
     // Whoever started the gateway learns where it is.
     println!("listening on {scheme}://{address}/mcp");
-    serve(listener, settings, service, log, stopped()).await
+    prepared.serve(listener, stopped()).await
 }
 
 /// What flags and configuration file say together.

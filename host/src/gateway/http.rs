@@ -18,6 +18,7 @@ use placet_pep::one_line;
 
 use super::auth::Caller;
 use super::exchange::{Answer, Posted};
+use super::front::Place;
 use super::outbox::{Item, Outbox};
 use super::session::Session;
 use super::upstream::SESSION;
@@ -77,7 +78,12 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
         Purpose::Listen => listen(posted, last.as_deref()),
         Purpose::Message | Purpose::Api | Purpose::Decide => {
             // A task of its own: an agent that hangs up does not keep a result from being decided and recorded.
-            let task = tokio::spawn(async move { posted.answer(&body).await });
+            let place = parts.extensions.get::<Place>().cloned();
+            let task = tokio::spawn(async move {
+                let made = posted.answer(&body).await;
+                drop(place);
+                made
+            });
             match task.await {
                 Ok(made) => response(made),
                 Err(_) => {

@@ -21,6 +21,7 @@ mod session;
 mod stdio;
 mod upstream;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,7 +198,7 @@ async fn sweep(gateway: Arc<Gateway>) {
 /// Serves until `stop` is ready, then lets requests under way finish, as long as the limits say.
 ///
 /// # Errors
-/// When the listener fails, or the upstream's address is not one.
+/// When the listener fails, or the configuration makes no sense.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     settings: Settings,
@@ -205,22 +206,55 @@ pub async fn serve(
     log: Arc<DecisionLog>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let gateway = Gateway::new(&settings, service, log.clone())?;
-    let front =
-        Front::new(settings.front, settings.identity, listener.local_addr()?, gateway.draining.clone());
-    let front = Arc::new(front.map_err(ServeError::Front)?);
-    let router = front.before(http::router(gateway.clone()));
-    let sweeper = tokio::spawn(sweep(gateway.clone()));
-    let ended = async {
-        // Streams that clients hold open would never end.
-        for session in gateway.sessions.drain() {
-            session.end().await;
-        }
-    };
-    listener::serve(listener, router, front, stop, ended).await?;
-    sweeper.abort();
-    log.sync()?;
-    Ok(())
+    Prepared::new(listener.local_addr()?, settings, service, log)?.serve(listener, stop).await
+}
+
+/// A gateway whose configuration makes sense, and that could serve now.
+pub struct Prepared {
+    gateway: Arc<Gateway>,
+    front: Arc<Front>,
+}
+
+impl Prepared {
+    /// A gateway that will listen at an address.
+    ///
+    /// # Errors
+    /// When the configuration makes no sense, or would let everybody in.
+    pub fn new(
+        address: SocketAddr,
+        settings: Settings,
+        service: DecisionService,
+        log: Arc<DecisionLog>,
+    ) -> Result<Prepared, ServeError> {
+        let gateway = Gateway::new(&settings, service, log)?;
+        let front = Front::new(settings.front, settings.identity, address, gateway.draining.clone());
+        Ok(Prepared { gateway, front: Arc::new(front.map_err(ServeError::Front)?) })
+    }
+
+    /// Serves until `stop` is ready, then lets requests under way finish, as long as the limits say.
+    ///
+    /// # Errors
+    /// When the listener or the decision log fails.
+    pub async fn serve(
+        self,
+        listener: tokio::net::TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let Prepared { gateway, front } = self;
+        let router = front.before(http::router(gateway.clone()));
+        let sweeper = tokio::spawn(sweep(gateway.clone()));
+        let ended = async {
+            // Streams that clients hold open would never end.
+            for session in gateway.sessions.drain() {
+                session.end().await;
+            }
+        };
+        let served = listener::serve(listener, router, front, stop, ended).await;
+        sweeper.abort();
+        served?;
+        gateway.log.sync()?;
+        Ok(())
+    }
 }
 
 /// Why a gateway cannot serve.

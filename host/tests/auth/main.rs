@@ -6,5 +6,6 @@ mod credentials;
 mod issuer;
 mod keys;
 mod limits;
+mod process;
 mod tokens;
 mod world;

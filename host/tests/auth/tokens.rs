@@ -379,3 +379,22 @@ async fn calls_of_others_are_decided_for_enforcement_points_only() {
         assert_eq!(answer.body.contains("\"verdict\":\"allow\""), status == 200, "{answer:?}");
     }
 }
+
+/// Tokens that `openssl dgst -sign` has signed (until the year 2100), with `rsa-for-tests.pem`.
+#[tokio::test]
+async fn tokens_of_another_implementation_are_accepted_as_the_algorithms_are_pinned() {
+    let tokens = include_str!("openssl-tokens.txt");
+    let folder = folder();
+    write(&folder, &set(&[&Signer::new("RS256", "RS256")]));
+    let mut config = front(&json!({"file": "$DIR/keys.json"}));
+    let pinned = ["RS256", "RS512", "PS256", "PS384", "PS512"];
+    config["auth"]["oauth"]["issuers"][0]["algorithms"] = json!(pinned);
+    let world = World::start(folder, config).await;
+    assert_eq!(tokens.lines().count(), 6);
+    for line in tokens.lines() {
+        let (algorithm, token) = line.split_once(' ').expect("two words");
+        let answer = world.call(&[("authorization", &bearer(token))], "whoami").await;
+        let status = if pinned.contains(&algorithm) { 200 } else { 401 };
+        assert_eq!(answer.status, status, "{algorithm}: {answer:?}");
+    }
+}

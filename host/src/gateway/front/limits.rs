@@ -94,6 +94,12 @@ pub struct Admission {
     streams: Arc<Semaphore>,
 }
 
+/// The place of a request among those that are under way; given back when nobody holds it any more.
+#[derive(Clone, Debug)]
+pub struct Place(
+    #[expect(dead_code, reason = "held, and given back by being dropped")] Arc<OwnedSemaphorePermit>,
+);
+
 /// There are too many.
 pub struct Refused;
 
@@ -106,20 +112,19 @@ impl Refused {
 }
 
 impl Admission {
-    /// # Errors
-    /// None: the limits were checked.
+    /// With every place free.
     pub fn new(limits: &LimitsConfig) -> Admission {
         let of = |most: u32| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         Admission { requests: of(limits.requests), most: limits.requests, streams: of(limits.streams) }
     }
 
-    /// Lets a request in, as long as what is given is held.
+    /// Lets a request in, as long as its place is held.
     ///
     /// # Errors
     /// When there are too many.
-    pub fn admit(&self, method: &Method) -> Result<OwnedSemaphorePermit, Refused> {
+    pub fn admit(&self, method: &Method) -> Result<Place, Refused> {
         let of = if method == Method::GET { &self.streams } else { &self.requests };
-        of.clone().try_acquire_owned().map_err(|_| Refused)
+        of.clone().try_acquire_owned().map(|permit| Place(Arc::new(permit))).map_err(|_| Refused)
     }
 
     /// Ready when no request is under way; streams do not count, they would never end.
@@ -129,14 +134,14 @@ impl Admission {
     }
 }
 
-/// A response's body that holds something until it has been sent.
-pub fn held(body: Body, permit: OwnedSemaphorePermit) -> Body {
-    Body::new(Held { body, _permit: permit })
+/// A response's body that holds its request's place until it has been sent.
+pub fn held(body: Body, place: Place) -> Body {
+    Body::new(Held { body, _place: place })
 }
 
 struct Held {
     body: Body,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl HttpBody for Held {

@@ -20,7 +20,7 @@ use super::health::{self, Draining};
 use super::http::answer;
 
 pub use limits::LimitsConfig;
-pub(super) use limits::{Admission, Refused};
+pub(super) use limits::{Admission, Place, Refused};
 pub use tls::{ClientCertificates, TlsConfig};
 pub(super) use tls::{PeerCertificate, Tls};
 
@@ -117,8 +117,8 @@ async fn enter(State(front): State<Arc<Front>>, mut request: Request, next: Next
     if let Some(reply) = front.authenticator.metadata(path) {
         return answer(reply);
     }
-    let held = match front.admission.admit(request.method()) {
-        Ok(held) => held,
+    let place = match front.admission.admit(request.method()) {
+        Ok(place) => place,
         Err(Refused) => return answer(Refused::reply()),
     };
     let certificate = request.extensions().get::<PeerCertificate>().and_then(PeerCertificate::der);
@@ -136,6 +136,7 @@ async fn enter(State(front): State<Arc<Front>>, mut request: Request, next: Next
         return answer(HttpReply::problem(403, "not-an-enforcement-point", &why));
     }
     request.extensions_mut().insert(Arc::new(caller));
+    request.extensions_mut().insert(place.clone());
     let request = request.map(|body| limits::timed(body, front.limits.body_time()));
-    next.run(request).await.map(|body| limits::held(body, held))
+    next.run(request).await.map(|body| limits::held(body, place))
 }
