@@ -177,6 +177,7 @@ class HttpClient:
             self.begin()
 
     def begin(self):
+        self.session = None
         reply = self.post(message("initialize", INITIALIZE, id="begin"))
         assert reply.status == 200, reply
         self.session = reply.headers["mcp-session-id"]

@@ -5,7 +5,7 @@ slow, for ever, or never. In threads of this process over HTTP, or as a program 
 A call's argument `how` is an object: `raw` (Base64; `@ID@` in it stands for the request's id), `chunk` (bytes that are
 written at once), `pause` (seconds between), `then` (`hang`, `die`), `forever`, `times`; over HTTP also `type`, `status`,
 `head` (header lines) and `wire` (`raw` is the whole response); on standard streams `errors` (MB on standard error) and
-`long` (MB in a line).
+`long` (MB in a line). `times` repeats `raw` (`@N@` in it counts), and `last` comes after that.
 """
 
 import base64
@@ -20,10 +20,10 @@ TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("safe", 
 VERSION = "2025-11-25"
 
 
-def how(raw=b"", **more):
+def how(raw=b"", last=b"", **more):
     """Arguments that tell the server what to answer."""
-    raw = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
-    return {"how": {"raw": base64.b64encode(raw).decode(), **more}}
+    raw, last = (of.encode() if isinstance(of, str) else of for of in (raw, last))
+    return {"how": {"raw": base64.b64encode(raw).decode(), "last": base64.b64encode(last).decode(), **more}}
 
 
 def result_of(request):
@@ -59,12 +59,13 @@ def order(request):
     return of if isinstance(of, dict) else None
 
 
-def bytes_of(order, request):
-    return base64.b64decode(order.get("raw", "")).replace(b"@ID@", json.dumps(request.get("id")).encode())
+def bytes_of(order, request, of="raw"):
+    return base64.b64decode(order.get(of, "")).replace(b"@ID@", json.dumps(request.get("id")).encode())
 
 
-def pieces(data, order):
+def pieces(order, request):
     """What is written at once, one after the other, with pauses between."""
+    data = bytes_of(order, request)
     size = order.get("chunk") or max(len(data), 1)
     rounds = itertools.count() if order.get("forever") else range(order.get("times", 1))
     for number in rounds:
@@ -75,6 +76,8 @@ def pieces(data, order):
             if at and order.get("pause"):
                 time.sleep(order["pause"])
             yield this[at : at + size]
+    if last := bytes_of(order, request, "last"):
+        yield last
 
 
 def answer_over_http(out, request, order, begun):
@@ -88,16 +91,15 @@ def answer_over_http(out, request, order, begun):
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%scontent-length: %d\r\n\r\n"
         out.write(head % (more, len(body)) + body)
         return True
-    data = bytes_of(order, request)
     if order.get("wire"):
-        for piece in pieces(data, order):
+        for piece in pieces(order, request):
             out.write(piece)
             out.flush()
     else:
         kind, more = order.get("type", "application/json"), "".join(f"{line}\r\n" for line in order.get("head", []))
         head = f"HTTP/1.1 {order.get('status', 200)} X\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n{more}\r\n"
         out.write(head.encode("latin-1"))
-        for piece in pieces(data, order):
+        for piece in pieces(order, request):
             out.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             out.flush()
         if order.get("then") not in ("hang", "die"):
@@ -133,7 +135,7 @@ class Program:
         for _ in range(do.get("long", 0)):
             self.write(b"x" * (1 << 20))
         # Each piece is one write; others' answers may come between.
-        for piece in pieces(bytes_of(do, request), do):
+        for piece in pieces(do, request):
             self.write(piece)
         if do.get("then") == "die":
             os._exit(3)
