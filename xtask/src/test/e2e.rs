@@ -71,6 +71,16 @@ pub const PEERS: Script =
 pub const CONFORMANCE: Script =
     Script { path: "tests/e2e/conformance.py", needs: &[], counts: true, traps: false, npm: true };
 
+/// Messages that the gateway and a client or server could read differently.
+pub const EVASION: Script =
+    Script { path: "tests/e2e/evasion.py", needs: &[], counts: true, traps: false, npm: false };
+/// Ends that nobody wants.
+pub const CHAOS: Script =
+    Script { path: "tests/e2e/chaos.py", needs: &[], counts: true, traps: false, npm: false };
+/// Hundreds of sessions at once.
+pub const SESSIONS: Script =
+    Script { path: "tests/e2e/sessions.py", needs: &[], counts: true, traps: false, npm: false };
+
 /// Builds what the script starts, and runs the script.
 ///
 /// The script finds programs below `CARGO_TARGET_DIR`. Without Python, Node or a package nothing can be tested: on CI that

@@ -156,6 +156,11 @@ pub const GROUPS: &[Group] = &[
         steps: &[Work::EndToEnd(&e2e::PEERS), Work::EndToEnd(&e2e::CONFORMANCE)],
     },
     Group {
+        name: "gateway",
+        about: "the gateway under attack and under stress: evasion, chaos, hundreds of sessions",
+        steps: &[Work::EndToEnd(&e2e::EVASION), Work::EndToEnd(&e2e::CHAOS), Work::EndToEnd(&e2e::SESSIONS)],
+    },
+    Group {
         name: "envoy",
         about: "the filter in a real Envoy, in front of real servers",
         steps: &[Work::EndToEnd(&e2e::IN_ENVOY), Work::EndToEnd(&e2e::SMUGGLING), Work::EndToEnd(&e2e::LOAD)],
