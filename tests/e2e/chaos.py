@@ -7,12 +7,13 @@ import json
 import os
 import pathlib
 import socket
+import subprocess
 import sys
 import threading
 import time
 
 import stage
-from gateway import HttpClient, HttpServer, StdioClient, StdioServer, events, gateway, half_open, message
+from gateway import INITIALIZE, Gateway, HttpClient, HttpServer, StdioClient, StdioServer, command, events, gateway, half_open, message
 from hostile import how
 
 MB = 1024
@@ -382,6 +383,31 @@ def client_of_stdio_goes(folder, server):
     stage.wait_for("the program to end", lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in programs), 8)
 
 
+def client_of_stdio_never_reads(folder, kind):
+    """Bounded memory; and when the client is gone, so is its gateway, whatever the server still says."""
+    with HttpServer() if kind == "http" else StdioServer(folder, "unread") as server:
+        program, _ = command(folder, server.upstream(), f"unread-{kind}", "--stdio")
+        with open(folder / f"unread-{kind}.log", "a") as errors:
+            process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            process.stdin.write(message("initialize", INITIALIZE, id="begin") + b"\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == "begin"
+            with Peak(Gateway(process, None, None)) as peak:
+                process.stdin.write(message("tools/call", {"name": "safe", "arguments": forever(kind)}, id=1) + b"\n")
+                process.stdin.flush()
+                time.sleep(3)
+            programs = children(process.pid)
+            process.stdin.close()
+            process.stdout.close()
+            stage.wait_for("the gateway to end after its client", lambda: process.poll() is not None, 15)
+            stage.wait_for("the program to end", lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in programs), 8)
+        finally:
+            process.kill()
+            process.wait()
+    return peak
+
+
 def main():
     check = stage.Checks()
     with stage.scratch() as folder:
@@ -391,6 +417,8 @@ def main():
         check("servers/none", no_server, folder)
         check("servers/programs end", ends_programs, folder, StdioServer(folder, "programs"))
         check("clients/the client of standard streams goes", client_of_stdio_goes, folder, StdioServer(folder, "goes"))
+        for kind in "http", "stdio":
+            check(f"clients/the client of standard streams never reads, {kind}", client_of_stdio_never_reads, folder, kind)
         for kind, server in {"http": HttpServer(), "stdio": StdioServer(folder, "chaos")}.items():
             with server, gateway(folder, server.upstream(), name=f"chaos-{kind}") as running:
                 def begin(running=running):

@@ -40,7 +40,9 @@ class HttpServer(Recorder):
     """A recording server over HTTP."""
 
     def __init__(self):
-        self.sessions, self.ended = itertools.count(1), threading.Event()
+        self.sessions = itertools.count(1)
+        # What a stream brings that the gateway opens with GET, and for how long it stays open.
+        self.stream, self.open = None, 0.0
         super().__init__()
 
     def upstream(self, name=None):
@@ -59,15 +61,16 @@ class HttpServer(Recorder):
         with self.lock:
             self.received.append(received)
         received.body = self.body(stream, received)
+        if received.method == "GET" and self.stream is not None:
+            out.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + self.stream)
+            out.flush()
+            time.sleep(self.open)
+            return False
         if received.method == "GET":
             out.write(b"HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n")
         else:
             request = hostile.read(received.body)
-            try:
-                if not hostile.answer_over_http(out, request, hostile.order(request), b"s-%d" % next(self.sessions)):
-                    return False
-            except OSError:
-                self.ended.set()
+            if not hostile.answer_over_http(out, request, hostile.order(request), b"s-%d" % next(self.sessions)):
                 return False
         out.flush()
         return True
@@ -274,10 +277,6 @@ def is_answer(text):
         of = json.loads(text)
         return isinstance(of, dict) and "method" not in of
     return False
-
-
-def quiet(seconds=0.05):
-    time.sleep(seconds)
 
 
 def half_open(port, data):

@@ -54,7 +54,8 @@ def read(body):
 def order(request):
     """What the caller told the server to do, if anything."""
     params = request.get("params")
-    arguments = params.get("arguments") if isinstance(params, dict) else None
+    # A notification has no arguments: there it stands in `_meta`.
+    arguments = (params.get("arguments") or params.get("_meta")) if isinstance(params, dict) else None
     of = arguments.get("how") if isinstance(arguments, dict) else None
     return of if isinstance(of, dict) else None
 
