@@ -203,6 +203,10 @@ fn plan(args: &Args) -> Result<Plan, String> {
     let listen = args.listen.or(config.listen);
     // One line in a client's configuration guards a program: the client speaks to it on its standard streams.
     let stdio = args.stdio || (listen.is_none() && !args.command.is_empty());
+    if stdio && (settings.front.auth.is_some() || settings.front.tls.is_some()) {
+        let why = "`auth` and `tls` are for callers over HTTP: say `listen`, or leave them out";
+        return Err(format!("whoever starts the gateway on standard streams is its one caller; {why}"));
+    }
     let default = SocketAddr::from(([127, 0, 0, 1], 8080));
     Ok(Plan { settings, listen: (!stdio).then(|| listen.unwrap_or(default)) })
 }

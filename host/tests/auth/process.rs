@@ -10,12 +10,12 @@ use crate::world::{client, folder};
 
 const POLICY: &str = "policy: p\nrules: [{id: open, tools: ['*'], outcome: allow}]\n";
 
-fn serve(folder: &Path, config: &str) -> Child {
+fn serve(folder: &Path, config: &str, more: &[&str]) -> Child {
     std::fs::write(folder.join("policy.yaml"), POLICY).expect("written");
     std::fs::write(folder.join("gateway.yaml"), config).expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_placet"));
     command.args(["serve", "--policy", "policy.yaml", "--config", "gateway.yaml", "--target", "native"]);
-    command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(more).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("it starts")
 }
 
@@ -45,11 +45,21 @@ fn it_does_not_start_with_a_configuration_that_lets_in_anybody() {
     ] {
         let folder = folder();
         let config = format!("{config}upstreams: [{{url: 'http://127.0.0.1:9/mcp'}}]\n");
-        let (code, out, error) = ended(serve(&folder, &config));
+        let (code, out, error) = ended(serve(&folder, &config, &[]));
         assert_eq!((code, out.as_str()), (Some(2), ""), "{config}: {error}");
         assert!(error.contains(said), "{config}: {error}");
         let _ = std::fs::remove_dir_all(&folder);
     }
+}
+
+#[test]
+fn on_standard_streams_nobody_is_asked_who_they_are() {
+    let folder = folder();
+    let config = "auth: {anonymous: {tenant: t, agent: {id: a}}}\n";
+    let (code, _, error) = ended(serve(&folder, config, &["--", "cat"]));
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("one caller"), "{error}");
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 #[tokio::test]
@@ -61,7 +71,7 @@ upstreams: [{url: 'http://127.0.0.1:9/mcp'}]
 auth: {anonymous: {tenant: t, agent: {id: a}}}
 limits: {requests: 10}
 ";
-    let mut child = serve(&folder, config);
+    let mut child = serve(&folder, config, &[]);
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     let url = line.trim().strip_prefix("listening on ").expect("where it is").to_owned();

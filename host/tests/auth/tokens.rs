@@ -214,6 +214,21 @@ async fn bad_tokens_are_refused() {
 }
 
 #[tokio::test]
+async fn a_token_with_any_other_character_is_another_token() {
+    let signer = Signer::new("a", "ES256");
+    let world = world(&[&signer]).await;
+    let good = signer.token(&claims());
+    for at in 0..good.len() {
+        let other = if good.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let token = format!("{}{other}{}", &good[..at], &good[at + 1..]);
+        let answer = world.call(&[("authorization", &bearer(&token))], "whoami").await;
+        assert_eq!(answer.status, 401, "character {at}: {answer:?}");
+    }
+    assert_eq!(world.count(), 0);
+    assert_eq!(world.call(&[("authorization", &bearer(&good))], "whoami").await.status, 200);
+}
+
+#[tokio::test]
 async fn requests_without_one_token_are_led_to_the_metadata() {
     let signer = Signer::new("a", "ES256");
     let world = world(&[&signer]).await;

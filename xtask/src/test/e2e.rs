@@ -52,6 +52,9 @@ pub struct Script {
 /// A real client, the gateway, a real server.
 pub const QUICKSTART: Script =
     Script { path: "tests/e2e/quickstart.py", needs: &[CLIENT], counts: false, traps: false, npm: false };
+/// A real client signs in at an authorization server, by what the gateway tells it.
+pub const OAUTH: Script =
+    Script { path: "tests/e2e/oauth.py", needs: &[CLIENT], counts: false, traps: false, npm: false };
 /// The filter in Envoy, in front of real servers.
 pub const IN_ENVOY: Script =
     Script { path: "tests/e2e/envoy.py", needs: &[CLIENT, ENVOY], counts: true, traps: true, npm: false };

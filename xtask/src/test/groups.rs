@@ -138,7 +138,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "auth",
         about: "who is let in by the gateway, as whom, and within which limits",
-        steps: &[Work::Host("auth")],
+        steps: &[Work::Host("auth"), Work::EndToEnd(&e2e::OAUTH)],
     },
     Group {
         name: "kong",
