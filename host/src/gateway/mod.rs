@@ -3,7 +3,8 @@
 //!
 //! `http` and `stdio` read what clients send and write what they are answered; `exchange` takes one message through its
 //! decision to its server; `relay` takes what servers say back through `enforce`, which decides and records; `outbox` keeps
-//! messages for clients that come back; `upstream` sends permits; `session` knows which sessions there are; `reload` swaps
+//! messages for clients that come back; `front` and `listener` stand before all of HTTP (TLS, hosts, limits, and by `auth`
+//! who calls); `upstream` sends permits; `session` knows which sessions there are; `reload` swaps
 //! the policy when its files change. What messages mean is `placet-pep`'s.
 
 pub mod auth;

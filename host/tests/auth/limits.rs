@@ -139,6 +139,47 @@ async fn what_does_not_finish_is_cut_off() {
     assert!(slow.await.expect("no panic"), "the answer never came");
 }
 
+/// Opens a session and a stream of it.
+async fn listens(world: &World) -> (String, reqwest::Response) {
+    let begin = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    let id = world.post(&[], &begin).await.header("mcp-session-id").to_owned();
+    let stream = world.client.get(world.url("/mcp")).header("accept", "text/event-stream");
+    (id.clone(), stream.header("mcp-session-id", id).send().await.expect("an answer"))
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_do_not_keep_it_from_stopping() {
+    let mut world = world(json!({"streams": 1, "drain_seconds": 8})).await;
+    let (_, mut first) = listens(&world).await;
+    assert_eq!(first.status().as_u16(), 200);
+    let (_, second) = listens(&world).await;
+    assert_eq!(second.status().as_u16(), 503);
+    // Other requests have places of their own.
+    assert_eq!(world.call(&[], "whoami").await.status, 200);
+    let began = Instant::now();
+    world.stopped().await.expect("it stops");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    while let Ok(Some(_)) = first.chunk().await {}
+    let mut world = self::world(json!({"streams": 1})).await;
+    drop(listens(&world).await);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(listens(&world).await.1.status().as_u16(), 200, "the place is given back");
+    world.stopped().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_still_recorded_before_it_stops() {
+    let mut world = world(json!({"drain_seconds": 8})).await;
+    let request = world.client.post(world.url("/mcp")).header("content-type", "application/json");
+    let gone = request.body(call("slow").to_string()).timeout(Duration::from_millis(400)).send().await;
+    assert!(gone.is_err());
+    world.stopped().await.expect("it stops");
+    let log = std::fs::read_to_string(world.folder.join("decisions.jsonl")).expect("the log");
+    let last: Value = serde_json::from_str(log.lines().next_back().expect("a record")).expect("JSON");
+    assert_eq!((&last["call"]["stage"], &last["outcome"]), (&json!("result"), &json!("ran")), "{log}");
+}
+
 #[tokio::test]
 async fn requests_for_other_hosts_are_refused() {
     let world = World::start(folder(), json!({"hosts": ["gateway.example", "*.internal"]})).await;
