@@ -11,7 +11,10 @@ import contextlib
 import json
 import re
 import socket
+import subprocess
 import sys
+import unicodedata
+import urllib.parse
 
 import evasion_between
 import evasion_client
@@ -53,9 +56,15 @@ def readings(received):
     return found
 
 
+def plain(name):
+    """A name as a reader has it who forgives everything."""
+    name = unicodedata.normalize("NFKC", urllib.parse.unquote(str(name)))
+    return "".join(char for char in name if unicodedata.category(char) not in ("Cf", "Cc", "Mn")).strip(" ./\\").casefold()
+
+
 def is_forbidden(call):
     name, arguments = call
-    if is_named(name, "drop") or is_named(name, "crm__drop"):
+    if any(is_named(name, tool) or plain(name) == tool for tool in ("drop", "crm__drop", "files__drop")):
         return True
     amounts = [value for of, value in arguments.items() if str(of).casefold() == "amount"] if isinstance(arguments, dict) else []
     try:
@@ -165,9 +174,21 @@ def check_readers():
     for name, body, expect in evasion_client.cases():
         if expect == DENIED and name.startswith(("twice/", "names/name drop, ")):
             assert any(map(is_forbidden, readings(Received("", [], body, 0)))), f"{name}: no reader sees it"
-    for group in ("twice/name", "line-ends/LS in an argument", "documents/two", "encodings/utf-16"):
-        bodies = [body for name, body, _ in evasion_client.cases() if name.startswith(group)]
-        assert any(any(map(is_forbidden, readings(Received("", [], body, 0)))) for body in bodies), f"{group}: no reader sees it"
+    short = [body for _, body, _ in evasion_client.cases() if len(body) < 100_000]
+    seen = sum(any(map(is_forbidden, readings(Received("", [], body, 0)))) for body in short)
+    assert seen >= 100, f"of {len(short)} messages, the forbidden call is seen in {seen}"
+    return f"the forbidden call is seen in {seen} of {len(short)}"
+
+
+def nothing_in_front(folder):
+    """Without a gateway, the record has the forbidden call."""
+    bad = evasion_client.BAD.encode()
+    with HttpServer() as http:
+        assert stage.ask(http.port, "POST", "/mcp", stage.JSON, bad).status == 200
+        assert [call for one in http.taken() for call in readings(one) if is_forbidden(call)]
+    stdio = StdioServer(folder, "alone")
+    subprocess.run(stdio.command(), input=bad + b"\n", capture_output=True, check=True, timeout=20)
+    assert [call for one in stdio.taken() for call in readings(one) if is_forbidden(call)]
 
 
 def from_clients(check, folder):
@@ -338,6 +359,7 @@ def main():
     check = stage.Checks()
     with stage.scratch() as folder:
         check("the readers read", check_readers)
+        check("nothing in front", nothing_in_front, folder)
         from_clients(check, folder)
         over_http(check, folder)
         evasion_between.several(check, folder, meaning, reached)
