@@ -4,7 +4,9 @@ Each case: a name, the bytes of a request (or a function of the session's id tha
 answer it (0: the connection is closed), and the calls that reach the server.
 """
 
+import base64
 import gzip
+import hmac
 import json
 
 from evasion_client import BAD, GOOD, IS_SAFE
@@ -127,7 +129,33 @@ def framing():
     yield "another expectation", raw(GOOD, "expect: 200-ok"), [200, 400, 417, 0], SENT
 
 
-GROUPS = {"sessions": sessions, "heads": heads, "targets": targets, "framing": framing}
+def token(header, claims, key=b""):
+    def part(of):
+        return base64.urlsafe_b64encode(of if isinstance(of, bytes) else json.dumps(of).encode()).decode().rstrip("=")
+
+    text = f"{part(header)}.{part(claims)}"
+    return f"{text}.{part(hmac.digest(key, text.encode(), 'sha256')) if header.get('alg') == 'HS256' else ''}"
+
+
+def handles():
+    """State handles that the gateway has not given out."""
+    claims = {"aud": "placet-session", "exp": 4_000_000_000, "sub": "default agent", "sid": "placet-1"}
+    for what, handle in {
+        "empty": "", "a number": 7, "null": None, "a list": ["x"], "an object": {"sid": "placet-1"}, "a session's id": SESSION, "words": "placet-1",
+        "dots": "..", "unsigned": token({"alg": "none", "typ": "JWT"}, claims), "unsigned, in capitals": token({"alg": "NONE"}, claims),
+        "signed by an empty key": token({"alg": "HS256"}, claims), "signed by zeros": token({"alg": "HS256"}, claims, bytes(32)),
+        "signed by a word": token({"alg": "HS256"}, claims, b"secret"), "another algorithm": token({"alg": "RS256"}, claims),
+        "a key of its own": token({"alg": "HS256", "jwk": {"kty": "oct", "k": "AA"}}, claims, b"\0"), "a key's address": token({"alg": "HS256", "jku": "http://127.0.0.1:1/"}, claims, b"x"),
+        "a key's file": token({"alg": "HS256", "kid": "/dev/null"}, claims), "very long": "x" * 100_000, "not ASCII": "é.é.é",
+    }.items():
+        params = {"name": "safe", "arguments": {"q": "x"}, "_meta": {"dev.placet/session": handle}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
+        yield f"handle that is {what}", raw(body), [400, 403], []
+    body = GOOD.replace('"arguments"', '"_meta":{"dev.placet/session":"x","dev.placet\\/session":"y"},"arguments"')
+    yield "two handles", raw(body), [400], []
+
+
+GROUPS = {"handles": handles, "sessions": sessions, "heads": heads, "targets": targets, "framing": framing}
 
 
 def cases():
