@@ -81,8 +81,12 @@ def heads():
         yield name, raw(GOOD, line), [400, 403], []
     yield "the name in Base64", raw(GOOD, "mcp-name: =?base64?c2FmZQ==?="), [200], SENT
     yield "a parameter, which this version has not", raw(GOOD, "mcp-param-q: x"), [400], []
-    yield "the host with a user", raw(GOOD, head=["host: a@127.0.0.1", *without("host")]), [400], []
-    yield "two hosts in one", raw(GOOD, head=["host: 127.0.0.1, other", *without("host")]), [400], []
+    yield "the host with a user", raw(GOOD, head=["host: a@127.0.0.1", *without("host")]), [400, 403], []
+    yield "two hosts in one", raw(GOOD, head=["host: 127.0.0.1, other", *without("host")]), [400, 403], []
+    for host in "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:80", "127.0.0.1@evil.example", "127.1", "0.0.0.0", "2130706433", "[::ffff:127.0.0.1]", "", "127.0.0.1.", "ｌocalhost":
+        yield f"host {host or 'empty'}", raw(GOOD, head=[f"host: {host}".encode().decode("latin-1"), *without("host")]), [400, 403, 421], []
+    for host in "localhost", "LOCALHOST:1", "127.0.0.1:80", "[::1]":
+        yield f"host {host}", raw(GOOD, head=[f"host: {host}", *without("host")]), [200], SENT
     yield "no host", raw(GOOD, head=without("host")), [200, 400], SENT
     for name, line in {"a folded line": "x-a: b\r\n c", "a space before the colon": "content-type : text/plain", "no colon": "nonsense", "a NUL": "x-a: \0", "a bare CR": "x-a: a\rb: c", "an empty name": ": x"}.items():
         yield f"a head with {name}", raw(GOOD, line), [200, 400, 0], SENT
@@ -92,10 +96,10 @@ def heads():
 
 def targets():
     for target in ("/mcp/", "//mcp", "/MCP", "/%6dcp", "/x/../mcp", "/./mcp", "/mcp;v=1", "/mcp%00", "/mcp%2f", "\\mcp", "/mcp/../mcp", "/ｍcp", "mcp", "*", "/mcp%20", "/"):
-        yield f"target {target}", raw(GOOD, first=f"POST {target} HTTP/1.1".encode().decode("latin-1")), [400, 404, 0], []
+        yield f"target {target}", raw(GOOD, first=f"POST {target} HTTP/1.1".encode().decode("latin-1")), [400, 403, 404, 0], []
     yield "target with a query", raw(GOOD, first="POST /mcp?method=ping HTTP/1.1"), [200, 400], SENT
     yield "target with a fragment", raw(GOOD, first="POST /mcp#x HTTP/1.1"), [200, 400], SENT
-    yield "absolute target", raw(GOOD, first="POST http://other/mcp HTTP/1.1"), [200, 400], SENT
+    yield "absolute target", raw(GOOD, first="POST http://other/mcp HTTP/1.1"), [200, 400, 403], SENT
     for method in "PUT", "PATCH", "post", "Post", "TRACE", "CONNECT", "PROPFIND", "POST\t", "X":
         yield f"method {method!r}", raw(GOOD, first=f"{method} /mcp HTTP/1.1"), [400, 405, 501, 0], []
     yield "GET with a body", raw(BAD, "last-event-id: x", first="GET /mcp HTTP/1.1"), [400, 404], []
