@@ -5,6 +5,7 @@ meanwhile: `progress`, `logged`, `updated` (resources), `asked` (sampling and el
 """
 
 import asyncio
+import concurrent.futures
 import json
 import os
 
@@ -150,7 +151,9 @@ def javascript(target, roots, operations):
 
 def inspector(target, roots, operations):
     """The inspector's command line: a session for each operation. It offers no roots, and answers no questions."""
-    return [inspect(target["url"], of["method"], of.get("params", {})) for of in operations]
+    ask = lambda of: inspect(target["url"], of["method"], of.get("params", {}))  # noqa: E731
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return list(pool.map(ask, operations))
 
 
 def inspect(url, method, params):

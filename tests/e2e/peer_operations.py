@@ -16,7 +16,7 @@ PACKED = "data:text/plain;base64," + base64.b64encode(b"a text that is packed").
 
 
 def op(called, method, awaits=None, /, only=None, **params):
-    """An operation; `only` some clients can do it: `session` (in a session), `task` (as a task)."""
+    """An operation; `only` some can do it: `session` (where there are sessions), `javascript`."""
     return {"name": called, "method": method, "params": params, "awaits": awaits or {}, "only": only}
 
 
@@ -52,8 +52,6 @@ EVERYTHING = [
     call("trigger-sampling-request", prompt="what is it?", maxTokens=50),
     call("trigger-elicitation-request"),
     call("trigger-url-elicitation", url="https://example.com/a", message="go", elicitationId="e-1"),
-    op("task", "tools/call", only="task", name="simulate-research-query", arguments={"topic": "owls", "ambiguous": False}),
-    op("task-that-asks", "tools/call", only="task", name="simulate-research-query", arguments={"topic": "python", "ambiguous": True}),
     op("read-document", "resources/read", uri=DOCUMENT),
     op("read-text", "resources/read", uri="demo://resource/dynamic/text/3"),
     op("read-blob", "resources/read", uri="demo://resource/dynamic/blob/3"),
@@ -151,6 +149,17 @@ def files(folder):
         call("write_file", path=path("new/c.txt"), content=""),
     ]
 
+
+# A call that the server would make a task of. Its outcome would come by another request, past the call's obligations: the
+# gateway refuses it whatever the policy says.
+TASK = op(
+    "task",
+    "tools/call",
+    only="javascript",
+    name="simulate-research-query",
+    arguments={"topic": "owls", "ambiguous": False},
+    task={"ttl": 60000},
+)
 
 # What nobody may do: the rule's tool (of server and tool), its arguments, and an operation that does it.
 FORBIDDEN = {

@@ -6,17 +6,22 @@ command line. Each carries out the same operations directly, through a gateway b
 gateway before all of them; each outcome that is compared is a check.
 """
 
+import asyncio
 import contextlib
 import functools
 import json
 import pathlib
 import shutil
 import sys
+import warnings
+
+from mcp.client import Client
+from mcp.shared.exceptions import MCPDeprecationWarning
 
 import stage
 from peer_clients import inspector, javascript, python
 from peer_compare import expected, same
-from peer_operations import EVERYTHING, FORBIDDEN, NOTES, QUICKSTART, files, inspected, numbered
+from peer_operations import EVERYTHING, FORBIDDEN, NOTES, QUICKSTART, TASK, files, inspected, numbered
 from peer_programs import EVERYTHING as EVERYTHING_SERVER
 from peer_programs import FILESYSTEM, SERVERS, decisions, gateway, node, policy
 
@@ -33,25 +38,20 @@ class Peer:
         self.forbidden, self.roots, self.reset = list(forbidden), list(roots), reset
 
     def chosen(self, client, operations):
-        def possible(operation):
-            match operation["only"]:
-                case "task":
-                    return client == "javascript"
-                case "session":
-                    return not (client == "python-auto" and self.name in MODERN)
-            return True
+        """What a client can do with this server."""
+        without = {"session"} if client == "python-auto" and self.name in MODERN else set()
+        return [of for of in operations if of["only"] not in {*without, *(CLIENTS.keys() - {client})}]
 
-        return [operation for operation in operations if possible(operation)]
+    def compared(self, client):
+        return self.chosen(client, self.operations)
 
-    def drive(self, client, target, operations):
-        """The outcomes of operations, by their names."""
-        self.reset()
-        outcomes = CLIENTS[client](target, self.roots, operations)
-        return dict(zip([of["name"] for of in operations], outcomes, strict=True))
+    def refused(self, client):
+        return self.chosen(client, [of for _, _, of in self.forbidden])
 
     @functools.cache
     def directly(self, client):
-        return self.drive(client, self.target, self.chosen(client, self.operations))
+        self.reset()
+        return CLIENTS[client](self.target, self.roots, self.compared(client))
 
     def hidden(self):
         """Tools that nobody may call whatever the arguments."""
@@ -96,27 +96,37 @@ def peers(folder):
         ]
 
 
-def compare(check, world, client, peer, target, prefix=None):
-    """The same operations directly and through the gateway. Behind one gateway with others, names begin with `prefix`."""
-    where = f"{world}/{client}/{peer.name}"
-    operations = peer.chosen(client, peer.operations)
+def session(check, world, client, members, target, named):
+    """One session through the gateway: what is allowed is as it is directly, the rest is refused. With several servers
+    behind it (`named`), what they have begins with their names."""
+    work = []
+    for peer in members:
+        peer.reset()
+        prefix = peer.name if named else None
+        work += [(peer, of, same_as(peer, client, place, of, prefix)) for place, of in enumerate(peer.compared(client))]
+        work += [(peer, {**of, "name": f"forbidden-{of['name']}"}, is_refusal) for of in peer.refused(client)]
+        if peer.operations[0] is EVERYTHING[0]:
+            work += [(peer, of, is_no_task) for of in peer.chosen(client, [TASK])]
     try:
-        direct = peer.directly(client)
-        found = peer.drive(client, target, [expected(of, prefix) for of in operations])
+        plan = [expected(of, peer.name if named else None) for peer, of, _ in work]
+        roots = [root for peer in members for root in peer.roots][:1]
+        outcomes = CLIENTS[client](target, roots, plan)
     except Exception as error:  # noqa: BLE001: nothing to compare is a failure like any other
-        check(f"{where}/session", lambda error=error: (_ for _ in ()).throw(error))
-        return
-    for operation in operations:
-        name = operation["name"]
-        check(f"{where}/{name}", same, operation, direct[name], found[name], prefix, peer.hidden(), peer.guided())
+        return check(f"{world}/{client}/session", fails, error)
+    for (peer, of, holds), outcome in zip(work, outcomes, strict=True):
+        check(f"{world}/{client}/{peer.name}/{of['name']}", holds, outcome)
 
 
-def refused(check, world, client, peer, target, prefix=None):
-    """What nobody may do is refused, in a session of its own."""
-    operations = peer.chosen(client, [of for _, _, of in peer.forbidden])
-    outcomes = peer.drive(client, target, [expected(of, prefix) for of in operations])
-    for operation in operations:
-        check(f"{world}/{client}/{peer.name}/forbidden-{operation['name']}", is_refusal, outcomes[operation["name"]])
+def is_no_task(outcome):
+    assert "has no parameter `task`" in outcome.get("error", {}).get("message", ""), outcome
+
+
+def same_as(peer, client, place, operation, prefix):
+    return lambda outcome: same(operation, peer.directly(client)[place], outcome, prefix, peer.hidden(), peer.guided())
+
+
+def fails(error):
+    raise error
 
 
 def is_refusal(outcome):
@@ -128,34 +138,39 @@ def is_refusal(outcome):
     assert outcome["result"].get("isError"), outcome
 
 
-def alone(check, folder, peer):
-    with gateway(folder, policy([peer], named=False), [peer.target], name=f"alone-{peer.name}") as url:
+def alone(check, folder, peers):
+    """Each server alone behind a gateway: nothing has another name."""
+    for peer in peers:
+        name = f"alone-{peer.name}"
+        with gateway(folder, policy([peer], named=False), [peer.target], name=name) as url:
+            for client in CLIENTS:
+                session(check, "alone", client, [peer], {"url": url}, named=False)
+            if peer.name == "everything":
+                by_inspector(check, "alone", peer, {"url": url})
+        check(f"{name}/decision-log", logged, folder, name, [peer], False)
+
+
+def together(check, folder, peers):
+    """All servers behind one gateway, and one session with all of them."""
+    upstreams = [{"name": peer.name, **peer.target} for peer in peers]
+    with gateway(folder, policy(peers), upstreams, name="together") as url:
         for client in CLIENTS:
-            compare(check, "alone", client, peer, {"url": url})
-            refused(check, "alone", client, peer, {"url": url})
+            session(check, "together", client, peers, {"url": url}, named=True)
+            check(f"together/{client}/catalogue", catalogue, client, peers, {"url": url})
+        by_inspector(check, "together", peers[0], {"url": url}, peers[0].name)
+    check("together/decision-log", logged, folder, "together", peers)
 
 
-def together(check, folder, all_peers):
-    upstreams = [{"name": peer.name, **peer.target} for peer in all_peers]
-    with gateway(folder, policy(all_peers), upstreams, name="together") as url:
-        for client in CLIENTS:
-            for peer in all_peers:
-                compare(check, "together", client, peer, {"url": url}, peer.name)
-                refused(check, "together", client, peer, {"url": url}, peer.name)
-            check(f"together/{client}/catalogue", catalogue, client, all_peers, {"url": url})
-        by_inspector(check, "together", all_peers[0], {"url": url}, all_peers[0].name)
-
-
-def catalogue(client, all_peers, target):
+def catalogue(client, peers, target):
     """Every tool of every server is there once, in pages."""
     listed = CLIENTS[client](target, [], [{"name": "tools", "method": "tools/list"}])[0]
     names = [tool["name"] for tool in listed["result"]["tools"]]
     assert len(names) == len(set(names)), names
-    for peer in all_peers:
+    for peer in peers:
         own = [name for name in names if name.startswith(f"{peer.name}__")]
         assert own, f"no tool of {peer.name}: {names}"
         assert not {f"{peer.name}__{tool}" for tool in peer.hidden()} & set(own), own
-    strangers = [name for name in names if name.split("__")[0] not in {peer.name for peer in all_peers}]
+    strangers = [name for name in names if name.split("__")[0] not in {peer.name for peer in peers}]
     assert not strangers and listed["pages"] > 1, (strangers, listed["pages"])
     return f"{len(names)} tools in {listed['pages']} pages"
 
@@ -166,29 +181,39 @@ def inspected_directly(peer):
 
 
 def by_inspector(check, world, peer, target, prefix=None):
-    found = inspector(target, [], [expected(of, prefix) for of in inspected()])
-    for operation, direct, found in zip(inspected(), inspected_directly(peer), found, strict=True):
-        check(f"{world}/inspector/{peer.name}/{operation['name']}", same, operation, direct, found, prefix, peer.hidden(), peer.guided())
+    outcomes = inspector(target, [], [expected(of, prefix) for of in inspected()])
+    for of, direct, found in zip(inspected(), inspected_directly(peer), outcomes, strict=True):
+        name = f"{world}/inspector/{peer.name}/{of['name']}"
+        check(name, same, of, direct, found, prefix, peer.hidden(), peer.guided())
 
 
-def streams(check, folder, peer):
+def streams(check, folder, peers):
     """A client and a server on standard streams, and the gateway between them."""
+    (peer,) = [peer for peer in peers if peer.name == "files"]
     (folder / "streams.yaml").write_text(policy([peer], named=False))
     command = [stage.PLACET, "serve", "--policy", folder / "streams.yaml", "--log", folder / "streams.jsonl", "--"]
     target = {"command": [str(part) for part in (*command, *peer.target["command"])]}
     for client in CLIENTS:
-        compare(check, "streams", client, peer, target)
-        refused(check, "streams", client, peer, target)
+        session(check, "streams", client, [peer], target, named=False)
+    check("streams/decision-log", logged, folder, "streams", [peer], False)
 
 
-def stateless(check, folder, all_peers):
+def stateless(check, folder, peers):
     """MCP 2026-07-28 from end to end, without sessions."""
-    modern = [peer for peer in all_peers if peer.name in MODERN]
+    modern = [peer for peer in peers if peer.name in MODERN]
     upstreams = [{"name": peer.name, **peer.target} for peer in modern]
-    with gateway(folder, policy(modern), upstreams, "--stateless", name="stateless") as url:
-        for peer in modern:
-            compare(check, "stateless", "python-auto", peer, {"url": url}, peer.name)
-            refused(check, "stateless", "python-auto", peer, {"url": url}, peer.name)
+    with gateway(folder, policy(modern), upstreams, name="stateless") as url:
+        check("stateless/version", speaks, url, "2026-07-28")
+        session(check, "stateless", "python-auto", modern, {"url": url}, named=True)
+    check("stateless/decision-log", logged, folder, "stateless", modern)
+
+
+def speaks(url, version):
+    async def agreed():
+        async with Client(url) as client:
+            return client.protocol_version
+
+    assert (found := asyncio.run(agreed())) == version, found
 
 
 def nothing_forbidden_reached(folder):
@@ -202,31 +227,27 @@ def nothing_forbidden_reached(folder):
     return f"{len(reached)} of the notes server's record"
 
 
-def logged(folder, name, all_peers, named=True):
+def logged(folder, name, peers, named=True):
     """Each refusal is in the decision log."""
     made = decisions(folder, name)
     denied = {tool for tool, _, verdict, _ in made if verdict == "deny"}
-    wanted = {f"{peer.name}.{tool}" if named else tool for peer in all_peers for tool, _, _ in peer.forbidden}
+    wanted = {f"{peer.name}.{tool}" if named else tool for peer in peers for tool, _, _ in peer.forbidden}
     assert denied == wanted, f"denied: {denied}\nforbidden: {wanted}"
     return f"{len(made)} decisions, {sum(verdict == 'deny' for _, _, verdict, _ in made)} denials"
 
 
+WORLDS = {"alone": alone, "together": together, "streams": streams, "stateless": stateless}
+
+
 def main():
     check = stage.Checks()
-    with stage.scratch() as folder, peers(folder) as all_peers:
-        chosen = sys.argv[1:] or ["alone", "together", "streams", "stateless"]
-        if "alone" in chosen:
-            for peer in all_peers:
-                alone(check, folder, peer)
-                check(f"alone/{peer.name}/logged", logged, folder, f"alone-{peer.name}", [peer], False)
-        if "together" in chosen:
-            together(check, folder, all_peers)
-            check("together/logged", logged, folder, "together", all_peers)
-        if "streams" in chosen:
-            streams(check, folder, all_peers[2])
-            check("streams/logged", logged, folder, "streams", [all_peers[2]], False)
-        if "stateless" in chosen:
-            stateless(check, folder, all_peers)
+    warnings.simplefilter("ignore", MCPDeprecationWarning)
+    with stage.scratch() as folder, peers(folder) as members:
+        for name in sys.argv[1:] or WORLDS:
+            try:
+                WORLDS[name](check, folder, members)
+            except Exception as error:  # noqa: BLE001: a gateway that does not start is a failure like any other
+                check(f"{name}/world", fails, error)
         if not sys.argv[1:]:
             check("record", nothing_forbidden_reached, folder)
     check.close()

@@ -63,28 +63,11 @@ async function list(client, method) {
   return { pages, result: { [LISTS[method]]: items } };
 }
 
-// A call that the server makes a task of: its state until it is done, and its result.
-async function task(client, params) {
-  const { task: begun } = await ask(client, "tools/call", { ...params, task: { ttl: 60_000 } });
-  const states = new Set([begun.status]);
-  for (let state = begun; !["completed", "failed", "cancelled"].includes(state.status); ) {
-    await sleep(300);
-    state = await ask(client, "tasks/get", { taskId: begun.taskId });
-    states.add(state.status);
-  }
-  const { tasks } = await ask(client, "tasks/list", {});
-  const listed = tasks.some(({ taskId }) => taskId === begun.taskId);
-  const result = await ask(client, "tasks/result", { taskId: begun.taskId });
-  return { result: { states: [...states], listed, result } };
-}
-
-async function perform(client, { method, params = {}, task: asTask, awaits = {} }) {
+async function perform(client, { method, params = {}, awaits = {} }) {
   seen = {};
   let outcome;
   try {
-    if (asTask) {
-      outcome = await task(client, params);
-    } else if (method in LISTS) {
+    if (method in LISTS) {
       outcome = await list(client, method);
     } else {
       outcome = { result: await ask(client, method, params) };
