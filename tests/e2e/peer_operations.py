@@ -184,5 +184,5 @@ FORBIDDEN = {
 def inspected():
     """What the inspector's command line can do, once each: it takes a second for every one."""
     named = {of["name"]: of for of in numbered(EVERYTHING)}
-    chosen = [*LISTS, "echo", "get-structured-content", "read-document", "prompt-arguments", "no-such-tool"]
+    chosen = ["tools/list", "prompts/list", "echo", "get-structured-content", "read-document", "prompt-arguments", "no-such-tool"]
     return [named[name] for name in chosen]

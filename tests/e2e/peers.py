@@ -101,9 +101,11 @@ def session(check, world, client, members, target, named):
     behind it (`named`), what they have begins with their names."""
     work = []
     for peer in members:
+        # Before anything goes through the gateway.
+        direct = peer.directly(client)
         peer.reset()
         prefix = peer.name if named else None
-        work += [(peer, of, same_as(peer, client, place, of, prefix)) for place, of in enumerate(peer.compared(client))]
+        work += [(peer, of, same_as(peer, of, one, prefix)) for of, one in zip(peer.compared(client), direct, strict=True)]
         work += [(peer, {**of, "name": f"forbidden-{of['name']}"}, is_refusal) for of in peer.refused(client)]
         if peer.operations[0] is EVERYTHING[0]:
             work += [(peer, of, is_no_task) for of in peer.chosen(client, [TASK])]
@@ -121,8 +123,8 @@ def is_no_task(outcome):
     assert "has no parameter `task`" in outcome.get("error", {}).get("message", ""), outcome
 
 
-def same_as(peer, client, place, operation, prefix):
-    return lambda outcome: same(operation, peer.directly(client)[place], outcome, prefix, peer.hidden(), peer.guided())
+def same_as(peer, operation, direct, prefix):
+    return lambda outcome: same(operation, direct, outcome, prefix, peer.hidden(), peer.guided())
 
 
 def fails(error):
