@@ -379,6 +379,32 @@ async fn a_session_belongs_to_who_opened_it() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let signer = Signer::new("a", "ES256");
+    let world = world(&[&signer]).await;
+    let opened = world
+        .post(
+            &[("authorization", &bearer(&signer.token(&claims())))],
+            &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+                "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}),
+        )
+        .await;
+    let listen = async |ends: i64| {
+        let token = bearer(&signer.token(&claims_with(&json!({"exp": ends}))));
+        let request = world.client.get(world.url("/mcp")).header("accept", "text/event-stream");
+        let request =
+            request.header("authorization", token).header("mcp-session-id", opened.header("mcp-session-id"));
+        let mut stream = request.send().await.expect("an answer");
+        assert_eq!(stream.status().as_u16(), 200);
+        let all = async { while let Ok(Some(_)) = stream.chunk().await {} };
+        tokio::time::timeout(std::time::Duration::from_secs(4), all).await.is_ok()
+    };
+    // Five seconds are allowed for clocks that differ.
+    assert!(listen(now() - 3).await, "it ends");
+    assert!(!listen(now() + 60).await, "it goes on");
+}
+
+#[tokio::test]
 async fn calls_of_others_are_decided_for_enforcement_points_only() {
     let signer = Signer::new("a", "ES256");
     let world = world(&[&signer]).await;

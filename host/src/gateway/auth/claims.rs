@@ -1,5 +1,7 @@
 //! The claims of an access token that decide whether it counts (RFC 7519, RFC 9068).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -94,6 +96,14 @@ impl Claims {
             return Err("the token was issued in the future");
         }
         Ok(())
+    }
+
+    /// How long the token still counts, once it was checked.
+    pub fn left(&self, window: &Window) -> Duration {
+        let now = window.now.as_duration().as_secs_f64();
+        let left = self.expires.map_or(0.0, |end| end + f64::from(window.leeway) - now);
+        // A day is enough for anything that is held open.
+        Duration::try_from_secs_f64(left.clamp(0.0, 86400.0)).unwrap_or_default()
     }
 
     /// The client that the token was issued to: the claim's name, and the id.

@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use placet_pep::Identity;
 use placet_pep::http::HttpReply;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 pub use api_keys::{Entry, generate};
 pub use certificate::{KnownAgent, MtlsConfig};
@@ -72,6 +73,7 @@ pub struct Caller {
 struct Grant {
     token: Token,
     scopes: Vec<String>,
+    until: Instant,
     oauth: Arc<oauth::OAuth>,
 }
 
@@ -84,6 +86,11 @@ impl Caller {
     /// The verified access token: to be exchanged for one of an upstream, and for nothing else.
     pub fn token(&self) -> Option<&str> {
         self.grant.as_ref().map(|grant| grant.token.0.as_str())
+    }
+
+    /// When the token ends, and with it what the caller holds open.
+    pub fn until(&self) -> Option<Instant> {
+        self.grant.as_ref().map(|grant| grant.until)
     }
 
     /// Whether the caller's token suffices for a tool. Scopes are a matter of tokens: whoever calls in another way has
@@ -217,7 +224,9 @@ impl Authenticator {
                 return Err(oauth.invalid("the token is bound to another client certificate"));
             }
         }
-        let grant = Grant { token: Token(token.to_owned()), scopes: granted.scopes, oauth: oauth.clone() };
+        let until = Instant::now() + granted.left;
+        let (token, scopes) = (Token(token.to_owned()), granted.scopes);
+        let grant = Grant { token, scopes, until, oauth: oauth.clone() };
         Ok(Caller { identity: granted.identity, by: "token", grant: Some(grant) })
     }
 

@@ -1,6 +1,8 @@
 //! OAuth 2.1 resource server, as the MCP authorization specification has it: access tokens are signed JWTs (RFC 9068) of
 //! known issuers, made for this very resource (RFC 8707), not expired, with the scopes that are asked for.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use placet_pep::Identity;
 use placet_pep::http::{ClaimNames, Fixed, HttpReply};
@@ -103,6 +105,8 @@ pub struct Granted {
     pub scopes: Vec<String>,
     /// SHA-256 of the certificate that the token is bound to (RFC 8705), base64url.
     pub bound_to: Option<String>,
+    /// How long it still counts.
+    pub left: Duration,
 }
 
 impl OAuth {
@@ -182,7 +186,8 @@ impl OAuth {
         if !missing.is_empty() {
             return Err(self.challenge.insufficient(&missing));
         }
-        Ok(Granted { identity, scopes: claims.scopes, bound_to: claims.bound_to })
+        let left = claims.left(&window);
+        Ok(Granted { identity, scopes: claims.scopes, bound_to: claims.bound_to, left })
     }
 
     /// Whether a token's scopes suffice for a tool.

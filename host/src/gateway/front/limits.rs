@@ -12,7 +12,7 @@ use hyper::body::{Frame, SizeHint};
 use placet_pep::http::HttpReply;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// Limits; what is left out is as here.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -134,13 +134,15 @@ impl Admission {
     }
 }
 
-/// A response's body that holds its request's place until it has been sent.
-pub fn held(body: Body, place: Place) -> Body {
-    Body::new(Held { body, _place: place })
+/// A response's body that holds its request's place until it has been sent, and ends at a time if it has not before.
+pub fn held(body: Body, place: Place, until: Option<Instant>) -> Body {
+    let end = until.map(|until| Box::pin(tokio::time::sleep_until(until)));
+    Body::new(Held { body, end, _place: place })
 }
 
 struct Held {
     body: Body,
+    end: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
@@ -152,6 +154,9 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(None);
+        }
         Pin::new(&mut self.body).poll_frame(context)
     }
 

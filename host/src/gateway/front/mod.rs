@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use placet_pep::Identity;
@@ -129,14 +130,18 @@ async fn enter(State(front): State<Arc<Front>>, mut request: Request, next: Next
             return answer(reply);
         }
     };
+    let Identity { tenant, agent, .. } = &caller.identity;
+    tracing::debug!(by = caller.by, tenant, agent = agent.id, "let in");
     // Whoever posts there acts for everybody.
     let trusted = || caller.identity.agent.roles.iter().any(|role| role == ENFORCEMENT_POINT);
     if path == DECIDE && front.authenticator.tells_apart() && !trusted() {
         let why = format!("only agents with the role `{ENFORCEMENT_POINT}` may have calls of others decided");
         return answer(HttpReply::problem(403, "not-an-enforcement-point", &why));
     }
+    // What is held open ends with the token; what was begun with it is brought to an end.
+    let until = caller.until().filter(|_| request.method() == Method::GET);
     request.extensions_mut().insert(Arc::new(caller));
     request.extensions_mut().insert(place.clone());
     let request = request.map(|body| limits::timed(body, front.limits.body_time()));
-    next.run(request).await.map(|body| limits::held(body, place))
+    next.run(request).await.map(|body| limits::held(body, place, until))
 }
