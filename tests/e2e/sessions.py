@@ -22,7 +22,7 @@ SECONDS = int(os.environ.get("PLACET_SECONDS", "120"))
 SESSIONS = int(os.environ.get("PLACET_SESSIONS", "500"))
 # A session waits between two calls: what is tested is many at once, not speed. Two cores serve clients, gateway and server.
 PAUSE = 1.5
-GROWTH = 1.03
+GROWTH = 1.05
 # KiB: the program itself, and what each session may keep.
 MOST = 65_536 + 256 * SESSIONS
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
