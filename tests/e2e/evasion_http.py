@@ -83,10 +83,14 @@ def heads():
     yield "a parameter, which this version has not", raw(GOOD, "mcp-param-q: x"), [400], []
     yield "the host with a user", raw(GOOD, head=["host: a@127.0.0.1", *without("host")]), [400, 403], []
     yield "two hosts in one", raw(GOOD, head=["host: 127.0.0.1, other", *without("host")]), [400, 403], []
-    for host in "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:80", "127.0.0.1@evil.example", "127.1", "0.0.0.0", "2130706433", "[::ffff:127.0.0.1]", "", "127.0.0.1.", "ｌocalhost":
+    for host in "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:80", "127.0.0.1@evil.example", "127.1", "2130706433", "0x7f.1", "[::1", "127.0.0.1:x", "", "ｌocalhost":
         yield f"host {host or 'empty'}", raw(GOOD, head=[f"host: {host}".encode().decode("latin-1"), *without("host")]), [400, 403, 421], []
     for host in "localhost", "LOCALHOST:1", "127.0.0.1:80", "[::1]":
         yield f"host {host}", raw(GOOD, head=[f"host: {host}", *without("host")]), [200], SENT
+    # No name, no rebinding: addresses may be taken. What a page sends says where the page is from, whatever the host.
+    for host in "0.0.0.0", "[::ffff:127.0.0.1]", "127.0.0.1.", "10.0.0.1":
+        yield f"host {host}", raw(GOOD, head=[f"host: {host}", *without("host")]), [200, 400, 403], SENT
+        yield f"host {host} by a page", raw(GOOD, "origin: https://evil.example", head=[f"host: {host}", *without("host")]), [403], []
     yield "no host", raw(GOOD, head=without("host")), [200, 400], SENT
     for name, line in {"a folded line": "x-a: b\r\n c", "a space before the colon": "content-type : text/plain", "no colon": "nonsense", "a NUL": "x-a: \0", "a bare CR": "x-a: a\rb: c", "an empty name": ": x"}.items():
         yield f"a head with {name}", raw(GOOD, line), [200, 400, 0], SENT
