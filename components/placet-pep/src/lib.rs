@@ -23,6 +23,7 @@ mod message;
 mod mirror;
 mod obligation;
 mod permit;
+pub mod pin;
 mod record;
 mod reply;
 mod result;

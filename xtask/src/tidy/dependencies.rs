@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["placet-model", "placet-engine", "placet-cel", "serde", "postcard", "sha2", "ed25519-dalek"],
     ),
     ("placet-pdp", &["placet-model", "placet-cel", "placet-engine", "placet-bundle", "serde", "postcard"]),
-    ("placet-pep", &["base64", "placet-model", "serde", "serde_json"]),
+    ("placet-pep", &["base64", "placet-model", "serde", "serde_json", "unicode-security"]),
     ("placet-embed", &["placet-pdp"]),
     ("placet-component", &["placet-embed", "placet-pdp", "placet-model", "wit-bindgen"]),
     (
