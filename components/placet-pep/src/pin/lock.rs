@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use placet_model::Json;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Finding, Kind};
+use super::{Digest, Entry, Finding, Kind, Pins};
 
 /// The version of the file's format.
 const VERSION: u32 = 1;
@@ -43,17 +44,6 @@ pub struct Locked {
     /// What was found in it and accepted as it is.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accepted: BTreeSet<Kind>,
-}
-
-/// Which tools are taken over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Accept {
-    /// Those without findings.
-    Clean,
-    /// Those, and the named ones.
-    Named(BTreeSet<String>),
-    /// All.
-    All,
 }
 
 impl Default for Lock {
@@ -96,15 +86,33 @@ impl Lock {
         tools.insert(name, Locked { says, description, schema, hints, accepted });
     }
 
-    /// Forgets a tool.
-    pub fn remove(&mut self, server: &str, tool: &str) {
-        if let Some(server) = self.servers.get_mut(server) {
-            server.tools.remove(tool);
+    /// Everything about a server's whole catalogue (the list `tools`) that has not been accepted.
+    pub fn check(&self, digest: Digest, server: &str, tools: Json<'_>) -> Vec<Finding> {
+        let mut findings = Pins::new(digest, Some(self.clone())).observe(server, tools).alerts;
+        let names = tools.elements().filter_map(|tool| Some(Entry::read(tool, digest)?.name)).collect();
+        findings.extend(self.removed(server, &names));
+        findings.sort();
+        findings
+    }
+
+    /// Takes over the tools of a server's whole catalogue that `accept` names, as they are or that they are gone; when
+    /// the lock does not have the server yet, also those in which nothing is found.
+    pub fn update(&mut self, digest: Digest, server: &str, tools: Json<'_>, accept: impl Fn(&str) -> bool) {
+        let fresh = !self.servers.contains_key(server);
+        let locked = self.servers.entry(server.to_owned()).or_default();
+        locked.tools.retain(|tool, _| !accept(tool));
+        let found = Pins::new(digest, Some(self.clone())).observe(server, tools).alerts;
+        for entry in tools.elements().filter_map(|tool| Entry::read(tool, digest)) {
+            let of = found.iter().filter(|finding| finding.tool == entry.name).map(|finding| finding.kind);
+            let clean = of.clone().all(|kind| kind == Kind::NewTool);
+            if accept(&entry.name) || (fresh && clean) {
+                self.accept(server, &entry, of);
+            }
         }
     }
 
     /// The tools that the server no longer has, given the names of a whole catalogue.
-    pub fn removed(&self, server: &str, names: &BTreeSet<String>) -> Vec<Finding> {
+    fn removed(&self, server: &str, names: &BTreeSet<String>) -> Vec<Finding> {
         let tools = self.servers.get(server).into_iter().flat_map(|of| of.tools.keys());
         let gone = tools.filter(|tool| !names.contains(*tool));
         let finding = |tool: &String| Finding {

@@ -11,7 +11,7 @@ mod lock;
 mod pins;
 
 pub use entry::Entry;
-pub use lock::{Accept, Lock, Locked, LockedServer};
+pub use lock::{Lock, Locked, LockedServer};
 pub use pins::{Observed, Pins, Unavailable};
 
 /// What a server without a name is called in locks and findings.
