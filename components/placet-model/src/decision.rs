@@ -83,6 +83,8 @@ codes! {
     BundleInvalid = "bundle-invalid",
     /// Deny: a signature is required and the bundle carries none that verifies.
     BundleUntrusted = "bundle-untrusted",
+    /// Deny: the tool's catalogue entry is not one that was accepted.
+    ToolUnavailable = "tool-unavailable",
     /// Deny: no policy engine is loaded.
     EngineMissing = "engine-missing",
     /// Deny: the engine trapped.

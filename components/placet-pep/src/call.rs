@@ -130,6 +130,16 @@ impl PendingCall {
         self.call.as_bytes()
     }
 
+    /// The server (by the name that policies have for it) and its own name of the tool; `None`: this calls no tool.
+    pub fn called(&self) -> Option<(Option<&str>, &str)> {
+        let server = self.server.as_deref();
+        let own = match server {
+            Some(server) => self.tool.strip_prefix(server)?.strip_prefix('.')?,
+            None => &self.tool,
+        };
+        (self.method == TOOLS_CALL).then_some((server, own))
+    }
+
     /// The tool.
     pub fn tool(&self) -> &str {
         &self.tool

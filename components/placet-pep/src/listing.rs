@@ -44,6 +44,22 @@ const CAPABILITIES: [(&str, &str); 3] = [
 /// Capabilities that are open to everybody: what they bring is decided one by one.
 const OPEN: [&str; 2] = ["tools", "logging"];
 
+/// The method that asks for a tool catalogue.
+pub(crate) const METHOD: &str = "tools/list";
+
+/// The request for a page of a tool catalogue; of the `_meta` of another request, what does not belong to that alone.
+pub(crate) fn question(id: &str, cursor: Option<&str>, meta: Option<Json<'_>>) -> String {
+    let mut params = Object::new();
+    if let Some(cursor) = cursor {
+        params = params.string("cursor", cursor);
+    }
+    if let Some(meta) = meta {
+        params = params.raw("_meta", &Object::new().members_but(meta, "progressToken").finish());
+    }
+    let request = Object::new().string("jsonrpc", "2.0").string("id", id).string("method", METHOD);
+    request.raw("params", &params.finish()).finish()
+}
+
 pub(crate) fn open(id: &str, params: Option<Json<'_>>, scene: &Scene<'_>) -> Result<(Permit, Asked), Reply> {
     let known = ["cursor", "_meta"];
     if let Some((name, _)) =
@@ -93,6 +109,18 @@ impl Filter {
     /// The call, as JSON, that says who asks.
     pub fn call(&self) -> &[u8] {
         self.asked.call.as_bytes()
+    }
+
+    /// Of a tool catalogue: the server, by the name that policies have for it, and the list `tools` as JSON text.
+    pub fn catalogue(&self) -> Option<(Option<&str>, &str)> {
+        let tools = parsed(&self.result).and_then(|result| result.get("tools"));
+        let tools = tools.filter(|_| self.of == Of::Tools)?;
+        Some((self.asked.server.as_deref(), tools.text()))
+    }
+
+    /// What policies call a tool of this catalogue.
+    pub fn policy_name(&self, tool: &str) -> String {
+        self.asked.policy_name(tool)
     }
 
     /// The names to ask about, as policies have them.

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod schema;
 pub mod serve;
 pub mod test;
+pub mod tools;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ enum Command {
     Schema(schema::Args),
     Serve(serve::Args),
     Test(test::Args),
+    Tools(tools::Args),
 }
 
 impl Command {
@@ -67,6 +69,7 @@ impl Command {
             Command::Schema(args) => schema::run(&args, out),
             Command::Serve(args) => serve::run(&args, out),
             Command::Test(args) => test::run(&args, out),
+            Command::Tools(args) => tools::run(&args, out),
         }
     }
 }

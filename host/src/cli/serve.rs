@@ -14,7 +14,8 @@ use super::policy::PolicyArgs;
 use super::{Exit, Format, Output};
 use crate::audit::DecisionLog;
 use crate::gateway::{
-    FrontConfig, Prepared, ServeConfig, ServeError, ServerConfig, Settings, WatchedPolicy, serve_stdio, watch,
+    FrontConfig, Observe, Prepared, ServeConfig, ServeError, ServerConfig, Settings, ToolsConfig,
+    WatchedPolicy, serve_stdio, watch,
 };
 use crate::runtime::{DecisionService, PolicyHandle};
 use crate::store::MemoryStore;
@@ -67,6 +68,10 @@ pub struct Args {
     /// Also speak MCP 2026-07-28, which has no sessions: rules that ask for memory then need the client's trace
     #[arg(long)]
     stateless: bool,
+    /// The lock that says which tools were accepted, as `placet tools lock` writes it; without one, tools are pinned at
+    /// first sight
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
     /// Do not reload the policy when its files change
     #[arg(long)]
     no_reload: bool,
@@ -116,9 +121,13 @@ pub fn run(args: &Args, out: &Output) -> Exit {
     };
     match runtime.block_on(serving(args, plan, service, log, watched)) {
         Ok(()) => Exit::Done,
-        Err(error @ (ServeError::Upstream(_) | ServeError::Guard(_) | ServeError::Front(_))) => {
-            out.fail(Exit::Usage, error)
-        }
+        Err(
+            error @ (ServeError::Upstream(_)
+            | ServeError::Guard(_)
+            | ServeError::Front(_)
+            | ServeError::Lock(_)
+            | ServeError::Telemetry(_)),
+        ) => out.fail(Exit::Usage, error),
         Err(error) => out.fail(Exit::Internal, error),
     }
 }
@@ -199,6 +208,11 @@ fn plan(args: &Args) -> Result<Plan, String> {
         decisions: args.decisions,
         stateless: args.stateless,
         front,
+        observe: Observe {
+            tools: ToolsConfig { lock: args.lock.clone().or(config.tools.lock) },
+            metrics: config.metrics,
+            telemetry: config.telemetry,
+        },
     };
     let listen = args.listen.or(config.listen);
     // One line in a client's configuration guards a program: the client speaks to it on its standard streams.

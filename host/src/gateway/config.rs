@@ -6,7 +6,7 @@ use placet_pep::Identity;
 use serde::Deserialize;
 
 use super::auth::AuthConfig;
-use super::{LimitsConfig, ServerConfig, TlsConfig};
+use super::{LimitsConfig, MetricsConfig, ServerConfig, TelemetryConfig, TlsConfig, ToolsConfig};
 
 /// A configuration file (YAML or JSON). Unknown fields are errors; what is left out is as without the file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -28,6 +28,12 @@ pub struct ServeConfig {
     pub hosts: Vec<String>,
     /// Origins of web pages that may send requests, such as `https://app.example.com`.
     pub origins: Vec<String>,
+    /// What keeps tools as they were accepted.
+    pub tools: ToolsConfig,
+    /// Where metrics are served; without it, nowhere.
+    pub metrics: Option<MetricsConfig>,
+    /// Where traces go; without it, nowhere.
+    pub telemetry: Option<TelemetryConfig>,
     /// Largest message of a client, in bytes.
     pub max_request: Option<usize>,
     /// Largest message of a server, in bytes.

@@ -1,12 +1,14 @@
 //! Deciding and recording: what stands between a message and its permit.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use placet_model::{Code, Decision, Json, Verdict};
 use placet_pep::http::{HttpReply, Outgoing, Proposal};
 use placet_pep::{Filter, PendingResult, Permit, refused_ask};
 
 use super::Gateway;
+use super::telemetry::Span;
 use crate::audit::{Outcome, Record};
 
 /// The time, as every decision and record has it: RFC 3339, UTC, microseconds.
@@ -44,13 +46,23 @@ impl Gateway {
         self: &Arc<Self>,
         mut proposal: Proposal,
         exchange: &str,
+        span: Span,
     ) -> Result<Outgoing, HttpReply> {
         let gateway = self.clone();
         let exchange = exchange.to_owned();
         run(move || {
-            let made = gateway.service.decide_on_state(proposal.call(), false);
-            let decision = proposal.enforceable(made.decision);
-            let decision = gateway.decided(&exchange, proposal.call(), decision, made.state_version);
+            let began = Instant::now();
+            let (decision, version) = match gateway.unavailable(&proposal) {
+                Some(denial) => (denial, None),
+                None => {
+                    let made = gateway.service.decide_on_state(proposal.call(), false);
+                    (proposal.enforceable(made.decision), made.state_version)
+                }
+            };
+            let decision = gateway.decided(&exchange, proposal.call(), decision, version);
+            gateway.observed.metrics.decided("call", &decision, began);
+            span.set("placet.verdict", decision.verdict.as_str());
+            span.set("placet.code", decision.code.as_str());
             if decision.verdict == Verdict::Escalate {
                 let subject = proposal.subject(&decision.policy);
                 proposal.refer(placet_bundle::digest(subject.as_bytes()));
@@ -65,8 +77,11 @@ impl Gateway {
         let gateway = self.clone();
         let exchange = exchange.to_owned();
         run(move || {
+            let began = Instant::now();
             let made = gateway.service.decide_on_state(&call, false);
-            gateway.decided(&exchange, &call, made.decision, made.state_version)
+            let decision = gateway.decided(&exchange, &call, made.decision, made.state_version);
+            gateway.observed.metrics.decided("elsewhere", &decision, began);
+            decision
         })
         .await
     }
@@ -104,7 +119,7 @@ impl Gateway {
         let gateway = self.clone();
         let exchange = exchange.to_owned();
         run(move || {
-            let time = now();
+            let (time, began) = (now(), Instant::now());
             if let Some(id) = pending.ask().map(str::to_owned) {
                 return gateway.decide_ask(pending, id, &exchange, &time);
             }
@@ -125,16 +140,19 @@ impl Gateway {
                 outcome: Some(outcome),
             };
             let decision = gateway.recorded(&record, decision.clone());
+            gateway.observed.metrics.decided("result", &decision, began);
             Made::Told(pending.decided(&decision))
         })
         .await
     }
 
     fn decide_ask(&self, pending: PendingResult, id: String, exchange: &str, time: &str) -> Made {
+        let began = Instant::now();
         let call = pending.call(time);
         let made = self.service.decide_on_state(call.as_bytes(), false);
         let decision = pending.enforceable(made.decision);
         let decision = self.decided(exchange, call.as_bytes(), decision, made.state_version);
+        self.observed.metrics.decided("call", &decision, began);
         match decision.verdict {
             Verdict::Allow => Made::Asked { id, body: pending.decided(&decision) },
             Verdict::Deny | Verdict::Escalate => {
@@ -146,8 +164,11 @@ impl Gateway {
     /// The first decision that keeps the client from being asked for something that a result asks for.
     fn inputs_refused(&self, pending: &PendingResult, exchange: &str, time: &str) -> Option<Decision> {
         let mut decisions = pending.inputs(time).into_iter().map(|call| {
+            let began = Instant::now();
             let made = self.service.decide_on_state(call.as_bytes(), false);
-            self.decided(exchange, call.as_bytes(), made.decision, made.state_version)
+            let decision = self.decided(exchange, call.as_bytes(), made.decision, made.state_version);
+            self.observed.metrics.decided("call", &decision, began);
+            decision
         });
         let refused = |of: &Decision| of.verdict != Verdict::Allow || !of.obligations.is_empty();
         let decision = decisions.find(refused)?;
@@ -158,14 +179,18 @@ impl Gateway {
         })
     }
 
-    /// Leaves out the tools that can never be allowed to whom the catalogue is for.
-    pub async fn filter(self: &Arc<Self>, filter: Filter) -> String {
+    /// Leaves out the tools that can never be allowed to whom the catalogue is for, and those that are not as they were
+    /// accepted.
+    pub async fn filter(self: &Arc<Self>, filter: Filter, exchange: &str) -> String {
         let gateway = self.clone();
+        let exchange = exchange.to_owned();
         run(move || {
-            let names = filter.names();
+            let hidden = gateway.pinned(&filter, &exchange);
+            let names: Vec<String> =
+                filter.names().into_iter().filter(|name| !hidden.contains(name)).collect();
             let shown = gateway.service.list_tools(filter.call(), &names);
             let visible = shown.iter().filter(|tool| tool.visible).count();
-            tracing::info!(offered = names.len(), visible, "tools listed");
+            tracing::info!(offered = names.len(), visible, unavailable = hidden.len(), "tools listed");
             filter.filtered(|name| {
                 let found = shown.iter().find(|tool| tool.tool == name)?;
                 found.visible.then(|| found.guidance.clone())

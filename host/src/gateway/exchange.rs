@@ -1,6 +1,7 @@
 //! One message of a client, whatever brought it: routed to its server or servers, decided, sent, and answered.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use placet_pep::federate::{self, List, Route};
@@ -14,6 +15,7 @@ use super::enforce::now;
 use super::outbox::Outbox;
 use super::relay::Relay;
 use super::session::Session;
+use super::telemetry::Span;
 use super::upstream::{Body, Link, Received, SESSION};
 
 /// What a client is answered.
@@ -40,6 +42,8 @@ pub struct Posted {
     pub headers: Arc<Vec<(String, String)>>,
     /// For the log and the record.
     pub id: String,
+    /// For traces.
+    pub span: Span,
 }
 
 /// Unasked messages of a program that wait for a reader.
@@ -47,7 +51,12 @@ const QUEUE: usize = 256;
 
 impl Posted {
     /// Decides the message and answers it.
-    pub async fn answer(self, body: &[u8]) -> Answer {
+    pub async fn answer(mut self, body: &[u8]) -> Answer {
+        self.span = self.gateway.observed.telemetry.exchange(&self.headers, body);
+        self.span.set("placet.exchange", self.id.clone());
+        if let Some(session) = &self.session {
+            self.span.set("mcp.session.id", session.id().to_owned());
+        }
         if self.session.as_ref().is_some_and(|session| session.is_broken()) {
             return self.gone();
         }
@@ -114,11 +123,14 @@ impl Posted {
         match exchange.inspect(body, &now()) {
             Inspected::Refuse(reply) => {
                 tracing::warn!(exchange = self.id, status = reply.status, body = reply.body, "refused");
+                self.gateway.observed.metrics.refused(reply.status);
+                self.span.failed("refused");
                 Err(reply)
             }
             Inspected::Decide(proposal) => {
                 self.caller.suffices(proposal.tool())?;
-                self.gateway.decide_call(*proposal, &self.id).await
+                self.know(server, &proposal, body).await;
+                self.gateway.decide_call(*proposal, &self.id, self.span.inside("decide")).await
             }
             Inspected::Forward(outgoing) => Ok(*outgoing),
             Inspected::Answer(call) => {
@@ -155,14 +167,29 @@ impl Posted {
         let mut headers = (*self.headers).clone();
         headers.retain(|(name, _)| !set_headers.iter().any(|(set, _)| set == name));
         headers.extend(set_headers);
+        let (label, began, metrics) =
+            (self.gateway.label(server), Instant::now(), &self.gateway.observed.metrics);
+        let span = self.span.towards(label);
+        let permit = match span.traceparent() {
+            Some(parent) => {
+                headers.retain(|(name, _)| name != "traceparent");
+                headers.push(("traceparent".to_owned(), parent.clone()));
+                permit.traced(&parent, !link.is_http())
+            }
+            None => permit,
+        };
         match link.send(permit, &headers, Some(&self.caller)).await {
             Ok(received) => {
+                metrics.answered(label, began);
+                span.set("http.response.status_code", i64::from(received.status));
                 let (gateway, session, exchange) =
                     (self.gateway.clone(), self.session.clone(), self.id.clone());
-                Ok((Relay { gateway, server, link, session, incoming, exchange }, received))
+                Ok((Relay { gateway, server, link, session, incoming, exchange, span }, received))
             }
             Err(error) => {
                 tracing::error!(exchange = self.id, %error, "the server does not answer");
+                metrics.failed(label);
+                span.failed("no-answer");
                 Err((incoming, error.why()))
             }
         }
@@ -231,7 +258,7 @@ impl Posted {
         join_all(messages.map(|(server, body)| self.collect(server, body))).await
     }
 
-    async fn collect(&self, server: usize, body: Vec<u8>) -> Result<String, HttpReply> {
+    pub(super) async fn collect(&self, server: usize, body: Vec<u8>) -> Result<String, HttpReply> {
         let outgoing = self.inspect(server, &body).await?;
         let sent = self.send(server, outgoing).await;
         let (mut relay, received) = sent.map_err(|(incoming, why)| incoming.failed(why))?;
@@ -348,7 +375,8 @@ impl Posted {
         let messages = link.messages(body, incoming.events());
         let (gateway, link, exchange) = (self.gateway.clone(), link.clone(), self.id.clone());
         let to = session.general().clone();
-        let relay = Relay { gateway, server, link, session: Some(session.clone()), incoming, exchange };
+        let session = Some(session.clone());
+        let relay = Relay { gateway, server, link, session, incoming, exchange, span: Span::default() };
         tokio::spawn(relay.unasked(messages, to));
     }
 }

@@ -21,21 +21,29 @@ use super::exchange::{Answer, Posted};
 use super::front::Place;
 use super::outbox::{Item, Outbox};
 use super::session::Session;
+use super::telemetry::Span;
 use super::upstream::SESSION;
 use super::{Gateway, health};
 
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let [alive, ready, health] = health::PATHS;
-    Router::new()
+    let router = Router::new()
         .route(alive, get(async || answer(health::lives())))
         .route(ready, get(is_ready))
-        .route(health, get(is_ready))
-        .fallback(guarded)
-        .with_state(gateway)
+        .route(health, get(is_ready));
+    let router = match gateway.observed.serves_metrics() {
+        true => router.route("/metrics", get(measured)),
+        false => router,
+    };
+    router.fallback(guarded).with_state(gateway)
 }
 
 async fn is_ready(State(gateway): State<Arc<Gateway>>) -> Response {
     answer(health::ready(&gateway))
+}
+
+async fn measured(State(gateway): State<Arc<Gateway>>) -> Response {
+    super::metrics::response(gateway.metrics_text())
 }
 
 /// Header names in lower case, values as text.
@@ -55,7 +63,10 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     let peer = Peer { identity: Some(&caller.identity), ..Peer::default() };
     let exchange = match gateway.guard.admit(&head, &peer) {
         Admitted::Guarded(exchange) => *exchange,
-        Admitted::Refuse(reply) => return answer(reply),
+        Admitted::Refuse(reply) => {
+            gateway.observed.metrics.refused(reply.status);
+            return answer(reply);
+        }
         // Nothing else is here.
         Admitted::Pass => {
             return answer(HttpReply::problem(404, "not-found", "nothing is here; MCP is at `/mcp`"));
@@ -72,20 +83,21 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     };
     let purpose = exchange.purpose();
     let last = head.one("last-event-id").ok().flatten().map(str::to_owned);
-    let posted = Posted { gateway, exchange, caller, session, headers, id: super::exchange_id() };
+    let (id, span) = (super::exchange_id(), Span::default());
+    let posted = Posted { gateway, exchange, caller, session, headers, id, span };
     match purpose {
         Purpose::End => ended(posted).await,
         Purpose::Listen => listen(posted, last.as_deref()),
         Purpose::Message | Purpose::Api | Purpose::Decide => {
             // A task of its own: an agent that hangs up does not keep a result from being decided and recorded.
-            let place = parts.extensions.get::<Place>().cloned();
+            let (place, gateway) = (parts.extensions.get::<Place>().cloned(), posted.gateway.clone());
             let task = tokio::spawn(async move {
                 let made = posted.answer(&body).await;
                 drop(place);
                 made
             });
             match task.await {
-                Ok(made) => response(made),
+                Ok(made) => response(&gateway, made),
                 Err(_) => {
                     let why = "the gateway failed; nothing is known of the call";
                     answer(HttpReply::problem(500, "internal", why))
@@ -95,11 +107,11 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     }
 }
 
-fn response(made: Answer) -> Response {
+fn response(gateway: &Gateway, made: Answer) -> Response {
     match made {
         Answer::Reply(reply) => answer(reply),
         Answer::Gone => answer(unknown_session()),
-        Answer::Events(number, outbox) => events(number, outbox, None),
+        Answer::Events(number, outbox) => events(number, outbox, None, gateway),
         Answer::Begun(reply, session) => {
             let mut response = answer(reply);
             if let Ok(id) = HeaderValue::from_str(session.id()) {
@@ -111,8 +123,11 @@ fn response(made: Answer) -> Response {
 }
 
 /// The messages of a stream as events. Their ids say where a client that comes back goes on.
-fn events(number: Option<u64>, outbox: Arc<Outbox>, from: Option<u64>) -> Response {
+fn events(number: Option<u64>, outbox: Arc<Outbox>, from: Option<u64>, gateway: &Gateway) -> Response {
+    let open = gateway.observed.metrics.stream();
     let write = move |item: Item| {
+        // Counted until the client has it all, or goes.
+        let _open = &open;
         let text = match (item, number) {
             (Item::Alive, _) => ":\n\n".to_owned(),
             (Item::Message(n, text), Some(number)) => {
@@ -145,10 +160,10 @@ fn listen(posted: Posted, last: Option<&str>) -> Response {
             let why = "there is no stream with this `Last-Event-ID`, or no longer";
             answer(HttpReply::problem(404, "unknown-stream", why))
         }
-        Some(Some((number, outbox, from))) => events(Some(number), outbox, Some(from)),
+        Some(Some((number, outbox, from))) => events(Some(number), outbox, Some(from), &posted.gateway),
         None => {
             posted.listen(&session);
-            events(Some(0), session.general().clone(), None)
+            events(Some(0), session.general().clone(), None, &posted.gateway)
         }
     }
 }

@@ -2,7 +2,7 @@
 //! enumeration, or the names of servers in the configuration. Tools and users are in the decision log.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::Router;
@@ -29,7 +29,8 @@ pub struct MetricsConfig {
 }
 
 /// Bounds of decisions, in seconds: from what a native decision takes to what a lost store may.
-const DECIDE: [f64; 12] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
+const DECIDE: [f64; 12] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
 /// Bounds of servers' answers, in seconds.
 const ANSWER: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
 
@@ -69,6 +70,17 @@ struct Reloaded {
     result: &'static str,
 }
 
+/// Counts refusals by their HTTP status.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals(Family<Refused, Counter>);
+
+impl Refusals {
+    /// One more.
+    pub fn count(&self, status: u16) {
+        self.0.get_or_create(&Refused { status }).inc();
+    }
+}
+
 /// What is reloaded belongs to the process: files are watched before there is a gateway.
 static RELOADS: LazyLock<Family<Reloaded, Counter>> = LazyLock::new(Family::default);
 
@@ -83,7 +95,7 @@ pub fn reloaded(what: &'static str, done: bool) {
 pub struct Metrics {
     registry: Registry,
     decisions: Family<Decided, Counter>,
-    refusals: Family<Refused, Counter>,
+    refusals: Refusals,
     decide: Histograms<AtStage>,
     answer: Histograms<OfServer>,
     failures: Family<OfServer, Counter>,
@@ -98,7 +110,7 @@ impl Default for Metrics {
         let mut metrics = Metrics {
             registry: Registry::with_prefix("placet"),
             decisions: Family::default(),
-            refusals: Family::default(),
+            refusals: Refusals::default(),
             decide: Family::new_with_constructor(|| Histogram::new(DECIDE)),
             answer: Family::new_with_constructor(|| Histogram::new(ANSWER)),
             failures: Family::default(),
@@ -116,10 +128,14 @@ impl Metrics {
     fn register(&mut self) {
         let of = &mut self.registry;
         of.register("decisions", "Decisions that were recorded", self.decisions.clone());
-        of.register("refusals", "Requests that were refused before any decision", self.refusals.clone());
+        of.register("refusals", "Requests that were refused before any decision", self.refusals.0.clone());
         of.register("decide_seconds", "Time that a decision took, state included", self.decide.clone());
         of.register("upstream_seconds", "Time until a server began to answer", self.answer.clone());
-        of.register("upstream_errors", "Messages to which a server gave no usable answer", self.failures.clone());
+        of.register(
+            "upstream_errors",
+            "Messages to which a server gave no usable answer",
+            self.failures.clone(),
+        );
         of.register("sessions", "Sessions that are open", self.sessions.clone());
         of.register("streams", "Streams of events that clients read", self.streams.clone());
         of.register("reloads", "Files that were read again", RELOADS.clone());
@@ -136,7 +152,12 @@ impl Metrics {
 
     /// A request that was refused before any decision, with this HTTP status.
     pub fn refused(&self, status: u16) {
-        self.refusals.get_or_create(&Refused { status }).inc();
+        self.refusals.count(status);
+    }
+
+    /// The counter of those, for whoever refuses earlier.
+    pub fn refusals(&self) -> Refusals {
+        self.refusals.clone()
     }
 
     /// A server began to answer.
@@ -203,9 +224,6 @@ pub fn response(text: String) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(kind));
     response
 }
-
-/// Where the gateway's own metrics are, shared.
-pub type Shared = Arc<Metrics>;
 
 #[cfg(test)]
 mod tests {

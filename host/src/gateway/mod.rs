@@ -4,10 +4,12 @@
 //! `http` and `stdio` read what clients send and write what they are answered; `exchange` takes one message through its
 //! decision to its server; `relay` takes what servers say back through `enforce`, which decides and records; `outbox` keeps
 //! messages for clients that come back; `front` and `listener` stand before all of HTTP (TLS, hosts, limits, and by `auth`
-//! who calls); `upstream` sends permits; `session` knows which sessions there are; `reload` swaps
-//! the policy when its files change. What messages mean is `placet-pep`'s.
+//! who calls); `upstream` sends permits; `session` knows which sessions there are; `reload` swaps the policy when its files
+//! change; `pins` and `catalogue` keep tools as they were accepted; `metrics` and `telemetry` tell what happens. What
+//! messages mean is `placet-pep`'s.
 
 pub mod auth;
+mod catalogue;
 mod config;
 mod enforce;
 mod exchange;
@@ -15,11 +17,15 @@ mod front;
 mod health;
 mod http;
 mod listener;
+mod metrics;
+mod observe;
 mod outbox;
+mod pins;
 mod relay;
 mod reload;
 mod session;
 mod stdio;
+mod telemetry;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -39,7 +45,11 @@ use upstream::Server;
 
 pub use config::ServeConfig;
 pub use front::{ClientCertificates, FrontConfig, LimitsConfig, TlsConfig};
+pub use metrics::MetricsConfig;
+pub use observe::Observe;
+pub use pins::{LockError, ToolsConfig};
 pub use reload::watch;
+pub use telemetry::{TelemetryConfig, TelemetryError};
 pub use upstream::{ServerConfig, UpstreamError};
 
 /// Where MCP is.
@@ -66,6 +76,8 @@ pub struct Settings {
     pub stateless: bool,
     /// How callers reach the gateway, and how it knows them.
     pub front: FrontConfig,
+    /// Pins, metrics and traces.
+    pub observe: Observe,
 }
 
 impl Settings {
@@ -130,6 +142,7 @@ pub(crate) struct Gateway {
     servers: Vec<Server>,
     sessions: session::Sessions,
     draining: Draining,
+    observed: observe::Observed,
 }
 
 impl Gateway {
@@ -140,7 +153,8 @@ impl Gateway {
     ) -> Result<Arc<Gateway>, ServeError> {
         let (servers, guard) = (settings.servers()?, settings.guard()?);
         let (sessions, draining) = (session::Sessions::default(), Draining::default());
-        Ok(Arc::new(Gateway { guard, service, log, servers, sessions, draining }))
+        let observed = observe::Observed::new(&settings.observe, servers.len())?;
+        Ok(Arc::new(Gateway { guard, service, log, servers, sessions, draining, observed }))
     }
 
     /// Whose sessions are whose: tenant, agent and user.
@@ -181,7 +195,9 @@ pub async fn serve_stdio(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let gateway = Gateway::new(&settings, service, log.clone())?;
-    stdio::serve(gateway, settings.identity, stop).await?;
+    let _metrics = observe::serve_metrics(&gateway).await?;
+    stdio::serve(gateway.clone(), settings.identity, stop).await?;
+    gateway.observed.telemetry.stop().await;
     log.sync()?;
     Ok(())
 }
@@ -217,7 +233,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// A gateway that will listen at an address.
+    /// A gateway that will listen at an address; to be called where Tokio runs.
     ///
     /// # Errors
     /// When the configuration makes no sense, or would let everybody in.
@@ -229,7 +245,8 @@ impl Prepared {
     ) -> Result<Prepared, ServeError> {
         let gateway = Gateway::new(&settings, service, log)?;
         let front = Front::new(settings.front, settings.identity, address, gateway.draining.clone());
-        Ok(Prepared { gateway, front: Arc::new(front.map_err(ServeError::Front)?) })
+        let front = front.map_err(ServeError::Front)?.counting(gateway.observed.metrics.refusals());
+        Ok(Prepared { gateway, front: Arc::new(front) })
     }
 
     /// Serves until `stop` is ready, then lets requests under way finish, as long as the limits say.
@@ -242,6 +259,7 @@ impl Prepared {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Prepared { gateway, front } = self;
+        let _metrics = observe::serve_metrics(&gateway).await?;
         let router = front.before(http::router(gateway.clone()));
         let sweeper = tokio::spawn(sweep(gateway.clone()));
         let ended = async {
@@ -252,6 +270,7 @@ impl Prepared {
         };
         let served = listener::serve(listener, router, front, stop, ended).await;
         sweeper.abort();
+        gateway.observed.telemetry.stop().await;
         served?;
         gateway.log.sync()?;
         Ok(())
@@ -273,6 +292,12 @@ pub enum ServeError {
     /// How callers reach the gateway makes no sense, or would let everybody in.
     #[error("{0}")]
     Front(String),
+    /// The lock of tools cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The decision log failed.
     #[error(transparent)]
     Log(#[from] crate::audit::LogError),

@@ -18,8 +18,10 @@ pub struct ToolsConfig {
     pub lock: Option<PathBuf>,
 }
 
-/// How often a catalogue is read for the sake of tools that it did not have.
+/// How long after a catalogue was read it is not read again for the sake of tools that it did not have.
 const AGAIN: Duration = Duration::from_secs(10);
+/// The same after it could not be read.
+const FAILED: Duration = Duration::from_secs(2);
 
 /// The lock cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +43,8 @@ struct Inner {
     pins: Pins,
     /// When the file was changed that is in force, or was found to be broken.
     stamp: Option<(SystemTime, u64)>,
-    /// When each server's catalogue was last read, by its place.
-    read: Vec<(String, Instant)>,
+    /// For each server, until when its catalogue is not read again for the sake of unknown tools.
+    rests: Vec<(String, Instant)>,
 }
 
 impl Pinned {
@@ -54,7 +56,7 @@ impl Pinned {
             None => (None, None),
         };
         let pins = Pins::new(placet_bundle::digest, lock);
-        let inner = Mutex::new(Inner { pins, stamp, read: Vec::new() });
+        let inner = Mutex::new(Inner { pins, stamp, rests: Vec::new() });
         Ok(Pinned { file: config.lock.clone(), inner })
     }
 
@@ -72,28 +74,38 @@ impl Pinned {
         self.current().pins.available(server, tool)
     }
 
-    /// Whether the server should be asked for its catalogue before a call of this tool: it has not been read to its end,
-    /// or does not have the tool and has not been read for a while.
+    /// Whether the server should be asked for its catalogue before a call of this tool: no catalogue that was seen has
+    /// it, and this was not tried just now.
     pub fn should_read(&self, server: &str, tool: &str) -> bool {
         let inner = self.current();
         if inner.pins.available(server, tool) != Err(Unavailable::Unknown) {
             return false;
         }
-        let read = inner.read.iter().find(|(of, _)| of == server);
-        !inner.pins.knows(server) || read.is_none_or(|(_, at)| at.elapsed() > AGAIN)
+        let rest = inner.rests.iter().find(|(of, _)| of == server);
+        rest.is_none_or(|(_, until)| *until < Instant::now())
     }
 
     /// A server's catalogue was read to its end.
     pub fn read_whole(&self, server: &str) {
-        let mut inner = self.current();
-        inner.pins.read_whole(server);
-        inner.read.retain(|(of, _)| of != server);
-        inner.read.push((server.to_owned(), Instant::now()));
+        self.rest(server, AGAIN);
     }
 
-    /// A server says that its catalogue has changed.
+    /// A server's catalogue could not be read.
+    pub fn not_read(&self, server: &str) {
+        self.rest(server, FAILED);
+    }
+
+    fn rest(&self, server: &str, time: Duration) {
+        let mut inner = self.lock();
+        inner.rests.retain(|(of, _)| of != server);
+        inner.rests.push((server.to_owned(), Instant::now() + time));
+    }
+
+    /// A server says that its catalogue has changed: none of its tools is available until it is seen again.
     pub fn stale(&self, server: &str) {
-        self.current().pins.stale(server);
+        let mut inner = self.current();
+        inner.pins.stale(server);
+        inner.rests.retain(|(of, _)| of != server);
     }
 
     /// How many tools have open findings.
@@ -117,7 +129,7 @@ impl Pinned {
         match read(path) {
             Ok(lock) => {
                 inner.pins.relock(Some(lock));
-                inner.read.clear();
+                inner.rests.clear();
                 metrics::reloaded("lock", true);
                 tracing::info!(lock = %path.display(), "lock reloaded: catalogues are looked at again");
             }
@@ -189,6 +201,9 @@ mod tests {
         assert!(!pinned.should_read("s", "a") && pinned.should_read("s", "b"));
         pinned.read_whole("s");
         assert!(!pinned.should_read("s", "b"), "it was read just now");
+        assert!(pinned.should_read("t", "b"), "and the other server was not");
+        pinned.not_read("t");
+        assert!(!pinned.should_read("t", "b"));
         pinned.stale("s");
         assert!(pinned.should_read("s", "a"));
     }

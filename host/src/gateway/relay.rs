@@ -11,6 +11,7 @@ use super::Gateway;
 use super::enforce::Made;
 use super::outbox::Outbox;
 use super::session::Session;
+use super::telemetry::Span;
 use super::upstream::{Body, Link, Message, Messages};
 
 /// One exchange with one server.
@@ -22,6 +23,8 @@ pub struct Relay {
     pub incoming: Incoming,
     /// For the log and the record.
     pub exchange: String,
+    /// Ends with it.
+    pub span: Span,
 }
 
 /// Why there is no answer.
@@ -39,8 +42,15 @@ impl Relay {
     /// What the agent gets for one message of the server, and whether it answers the request; `None`: nothing.
     async fn message(&self, message: &[u8]) -> Option<(String, bool)> {
         let text = match self.incoming.whole(message) {
-            Answered::Pass(body) => body,
-            Answered::Filter(filter) => self.gateway.filter(*filter).await,
+            Answered::Pass(body) => {
+                if method(&body).as_deref() == Some("notifications/tools/list_changed") {
+                    let server = self.gateway.label(self.server);
+                    tracing::info!(server, "the server's catalogue has changed: it is read again");
+                    self.gateway.observed.pins.stale(server);
+                }
+                body
+            }
+            Answered::Filter(filter) => self.gateway.filter(*filter, &self.exchange).await,
             Answered::Decide(pending) => match self.gateway.decide_result(*pending, &self.exchange).await {
                 Made::Told(body) => body,
                 Made::Asked { id, body } => {
@@ -58,7 +68,7 @@ impl Relay {
                 return None;
             }
         };
-        let answers = is_response(&text);
+        let answers = method(&text).is_none();
         let name = self.gateway.visible_name(self.server);
         Some((name.map_or_else(|| text.clone(), |name| federate::outward(name, &text)), answers))
     }
@@ -154,15 +164,17 @@ impl Relay {
     /// Records that nobody knows what became of the call, if it was one.
     pub fn record_unknown(&self) {
         if let Some(running) = self.incoming.running() {
+            self.span.failed("no-answer");
             self.gateway.record_unknown(running.tool(), &self.exchange);
         }
     }
 }
 
-fn is_response(body: &str) -> bool {
-    #[derive(serde::Deserialize)]
+/// The method of a message; `None`: it is a response. (What is neither does not come this far.)
+fn method(body: &str) -> Option<String> {
+    #[derive(Default, serde::Deserialize)]
     struct Of {
-        method: Option<serde::de::IgnoredAny>,
+        method: Option<String>,
     }
-    serde_json::from_str::<Of>(body).is_ok_and(|of| of.method.is_none())
+    serde_json::from_str::<Of>(body).unwrap_or_default().method
 }

@@ -7,6 +7,7 @@ use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use super::WatchedPolicy;
+use super::metrics::reloaded;
 use crate::compile::Severity;
 use crate::policy::{LoadError, load};
 use crate::runtime::PolicyHandle;
@@ -79,6 +80,7 @@ fn reload(policy: &WatchedPolicy, handle: &PolicyHandle) {
                 }
             }
             tracing::error!(%error, policy = old, "POLICY NOT RELOADED: the old one stays in force");
+            reloaded("policy", false);
             return;
         }
     };
@@ -88,8 +90,12 @@ fn reload(policy: &WatchedPolicy, handle: &PolicyHandle) {
         return;
     }
     match handle.replace(next) {
-        Ok(()) => tracing::info!(policy = new, old, "policy reloaded"),
+        Ok(()) => {
+            reloaded("policy", true);
+            tracing::info!(policy = new, old, "policy reloaded");
+        }
         Err(error) => {
+            reloaded("policy", false);
             tracing::error!(error, policy = old, "POLICY NOT RELOADED: the old one stays in force");
         }
     }

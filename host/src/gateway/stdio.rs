@@ -15,6 +15,7 @@ use super::auth::Caller;
 use super::exchange::{Answer, Posted};
 use super::outbox::{Item, Outbox};
 use super::session::Session;
+use super::telemetry::Span;
 use super::upstream::{SESSION, line};
 
 /// Requests that may be under way at once; then no more are read.
@@ -116,6 +117,7 @@ impl Client {
                 session,
                 headers: Arc::new(headers),
                 id: super::exchange_id(),
+                span: Span::default(),
             }),
             Admitted::Refuse(reply) => Err(reply),
             Admitted::Pass => Err(HttpReply::bad("messages are not guarded here")),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use opentelemetry::trace::{
-    SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
-    TracerProvider as _,
+    SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
@@ -84,8 +84,10 @@ impl Telemetry {
             .map_err(|error| fail(error.to_string()))?;
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let resource = Resource::builder().with_service_name(config.service.clone()).with_attribute(version);
-        let provider =
-            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource.build())
+            .build();
         Ok(Telemetry { tracer: Some(provider.tracer("placet")), provider: Some(provider) })
     }
 

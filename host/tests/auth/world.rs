@@ -14,7 +14,7 @@ use axum::response::Response;
 use axum::routing::post;
 use placet::audit::DecisionLog;
 use placet::gateway::auth::CredentialsConfig;
-use placet::gateway::{FrontConfig, ServeError, ServerConfig, Settings, serve};
+use placet::gateway::{FrontConfig, Observe, ServeError, ServerConfig, Settings, serve};
 use placet::policy::load;
 use placet::runtime::{DecisionService, PolicyHandle, Target, Trust};
 use placet::store::MemoryStore;
@@ -174,6 +174,7 @@ pub async fn gateway(
         decisions: true,
         stateless: true,
         front: front(folder, &config),
+        observe: Observe::default(),
     };
     let log = Arc::new(DecisionLog::open(&folder.join("decisions.jsonl")).expect("a log"));
     serve(listener, settings, service, log, stop)
@@ -189,7 +190,10 @@ async fn server(reached: Reached) -> String {
 
 async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String) -> Response {
     let message: Value = serde_json::from_str(&body).expect("the gateway forwards JSON");
-    reached.lock().expect("no panic").push((headers, message.clone()));
+    // What the gateway itself asks is not what a client sent.
+    if !message["id"].as_str().is_some_and(|id| id.starts_with("placet-")) {
+        reached.lock().expect("no panic").push((headers, message.clone()));
+    }
     if message["params"]["name"] == "slow" {
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
@@ -197,6 +201,9 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
         Some("initialize") => {
             let version = &message["params"]["protocolVersion"];
             json!({"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}})
+        }
+        Some("tools/list") => {
+            json!({"tools": ["whoami", "mine", "slow", "bank.pay"].map(|name| json!({"name": name, "inputSchema": {}}))})
         }
         Some("tools/call") => json!({"content": [{"type": "text", "text": "done"}]}),
         _ => json!({}),

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use placet::audit::DecisionLog;
-use placet::gateway::{FrontConfig, ServerConfig, Settings, WatchedPolicy, serve, watch};
+use placet::gateway::{FrontConfig, Observe, ServerConfig, Settings, WatchedPolicy, serve, watch};
 use placet::policy::load;
 use placet::runtime::{DecisionService, PolicyHandle, Target, Trust};
 use placet::store::MemoryStore;
@@ -103,6 +103,7 @@ impl World {
             decisions: true,
             stateless: true,
             front: FrontConfig::default(),
+            observe: Observe::default(),
         };
         let log = Arc::new(DecisionLog::open(&folder.join("decisions.jsonl")).expect("a log"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -190,7 +191,10 @@ async fn server(reached: Reached) -> String {
 async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String) -> Response {
     let message: Value = serde_json::from_str(&body).expect("the gateway forwards JSON");
     assert!(!headers.contains_key("origin"), "headers of the client do not go on");
-    reached.lock().expect("no panic").push(message.clone());
+    // What the gateway itself asks is not what a client sent.
+    if !message["id"].as_str().is_some_and(|id| id.starts_with("placet-")) {
+        reached.lock().expect("no panic").push(message.clone());
+    }
     let id = message["id"].clone();
     let result = |result: Value| json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
     match message["method"].as_str() {
@@ -206,7 +210,11 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
             let tool =
                 |name: &str| json!({"name": name, "description": "does", "inputSchema": {"type": "object"}});
             let names = ["sse", "json", "pay", "drop", "unknown", "rows", "ask"];
-            json_body(result(json!({"tools": names.map(tool), "nextCursor": "more"})))
+            let tools = names.map(tool).to_vec();
+            match message["params"]["cursor"] == "more" {
+                false => json_body(result(json!({"tools": tools, "nextCursor": "more"}))),
+                true => json_body(result(json!({"tools": [tools, OTHERS.map(tool).to_vec()].concat()}))),
+            }
         }
         Some("tools/call") if message["params"]["name"] == "ask" => asking(&message, &id, reached),
         Some("tools/call") => called(&message, &id),
@@ -215,6 +223,21 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
         None => with(StatusCode::ACCEPTED, "text/plain", String::new()),
     }
 }
+
+/// Tools of the catalogue's second page.
+const OTHERS: [&str; 11] = [
+    "capped",
+    "notified",
+    "odd.wrong-id",
+    "odd.not-json",
+    "odd.duplicate",
+    "odd.html",
+    "odd.error",
+    "odd.500",
+    "odd.redirect",
+    "odd.long",
+    "odd.cut",
+];
 
 /// A tool that asks the client for something, and says what it was answered.
 fn asking(message: &Value, id: &Value, reached: Reached) -> Response {

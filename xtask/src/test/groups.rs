@@ -141,6 +141,11 @@ pub const GROUPS: &[Group] = &[
         steps: &[Work::Host("auth"), Work::EndToEnd(&e2e::OAUTH)],
     },
     Group {
+        name: "tools",
+        about: "tools that change behind the gateway, locks, imports, metrics, traces",
+        steps: &[Work::Host("tools")],
+    },
+    Group {
         name: "kong",
         about: "Kong's plugin in its plugin server, and the configurations for Kong",
         steps: &[Work::Npm("examples/kong/plugin")],

@@ -11,6 +11,7 @@ use crate::answer::Forwarded;
 use crate::exchange::{Scene, Step, Who, open, trace_id};
 use crate::federate::inward;
 use crate::identity::Identity;
+use crate::listing;
 use crate::message::{self, Message};
 use crate::mirror::{Mirror, decoded, encoded};
 
@@ -407,6 +408,29 @@ impl Exchange {
             Kind::End | Kind::Api(_) | Kind::Decide => {}
         }
         exchange
+    }
+
+    /// The question for a page of a server's tool catalogue, asked on behalf of whoever sent a message: the exchange, the
+    /// message with this id, and the headers that say it again. `None` when the message cannot be read.
+    pub fn catalogue(
+        &self,
+        body: &[u8],
+        id: &str,
+        cursor: Option<&str>,
+    ) -> Option<(Exchange, String, Vec<(String, String)>)> {
+        let Ok(Message::Request { params, .. }) = message::read(body, self.limit) else { return None };
+        let mut exchange = self.clone();
+        let Kind::Mcp { mirror, .. } = &mut exchange.kind else { return None };
+        let meta = params.and_then(|params| params.get("_meta")).filter(|_| mirror.is_stateless());
+        let body = listing::question(id, cursor, meta);
+        let mut headers: Vec<(String, String)> = Vec::new();
+        headers.extend(mirror.version.clone().map(|version| ("mcp-protocol-version".to_owned(), version)));
+        *mirror = Mirror { version: mirror.version.take(), ..Mirror::default() };
+        if mirror.is_stateless() {
+            mirror.method = Some(listing::METHOD.to_owned());
+            headers.push(("mcp-method".to_owned(), listing::METHOD.to_owned()));
+        }
+        Some((exchange, body, headers))
     }
 
     /// Whether a message says what its headers say; of one that cannot be read, [`Exchange::inspect`] says so.

@@ -79,6 +79,15 @@ impl Proposal {
         }
     }
 
+    /// The server (by the name that policies have for it) and its own name of the tool; `None`: this calls no tool of a
+    /// catalogue.
+    pub fn called(&self) -> Option<(Option<&str>, &str)> {
+        match &self.kind {
+            Kind::Mcp(call, ..) => call.called(),
+            Kind::Api(_) => None,
+        }
+    }
+
     /// Who calls.
     pub fn identity(&self) -> &Identity {
         match &self.kind {

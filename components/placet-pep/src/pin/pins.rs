@@ -26,7 +26,6 @@ pub struct Pins {
 #[derive(Clone, Debug, Default)]
 struct Catalogue {
     tools: BTreeMap<String, Status>,
-    whole: bool,
     /// The last part that was seen (its digest), and what came out: catalogues seldom change.
     last: Option<(String, BTreeSet<String>)>,
 }
@@ -206,17 +205,7 @@ impl Pins {
         status.found.first().map_or(Ok(()), |kind| Err(Unavailable::Found(*kind)))
     }
 
-    /// Whether a server's catalogue was read to its end and has not changed since, as far as the server says.
-    pub fn knows(&self, server: &str) -> bool {
-        self.servers.get(server).is_some_and(|of| of.whole)
-    }
-
-    /// A server's catalogue was read to its end.
-    pub fn read_whole(&mut self, server: &str) {
-        self.servers.entry(server.to_owned()).or_default().whole = true;
-    }
-
-    /// A server says that its catalogue has changed: none of its tools is available until it is read again.
+    /// A server says that its catalogue has changed: none of its tools is available until it is seen again.
     pub fn stale(&mut self, server: &str) {
         self.servers.remove(server);
     }

@@ -72,7 +72,8 @@ impl From {
             (Some(url), _) => {
                 // A second install only says that there is one.
                 let _ = rustls::crypto::ring::default_provider().install_default();
-                let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+                let client =
+                    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
                 let client = client.build().map_err(|error| error.to_string())?;
                 let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
                 let config = config.custom_headers(self.headers()?);

@@ -186,9 +186,14 @@ mod tests {
                 json!({"properties": {"description": {"type": "string", "title": "T"}}, "required": ["description"]}),
                 json!({"properties": {"description": {"type": "string"}}, "required": ["description"]}),
             ),
-            (json!({"type": "array", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "null", "x": 1}}}),
-             json!({"type": "array", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "null"}}})),
-            (json!({"anyOf": [{"type": "string", "format": "uri"}, true]}), json!({"anyOf": [{"type": "string"}, {}]})),
+            (
+                json!({"type": "array", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "null", "x": 1}}}),
+                json!({"type": "array", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "null"}}}),
+            ),
+            (
+                json!({"anyOf": [{"type": "string", "format": "uri"}, true]}),
+                json!({"anyOf": [{"type": "string"}, {}]}),
+            ),
             (json!({"$schema": "https://json-schema.org/x", "type": "object"}), json!({"type": "object"})),
         ] {
             assert_eq!(types(&schema, 0), expected);

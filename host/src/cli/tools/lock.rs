@@ -52,7 +52,9 @@ fn compare(args: &Args) -> Result<(Lock, Vec<Finding>), String> {
     let text = Value::from(args.from.read()?).to_string();
     let tools = Json::parse(text.as_bytes(), usize::MAX, usize::MAX);
     let tools = tools.map_err(|error| format!("the server's tools are not acceptable JSON: {error}"))?;
-    let named = |name: &str| tools.elements().any(|of| of.get("name").and_then(Json::as_str).as_deref() == Some(name));
+    let named = |name: &str| {
+        tools.elements().any(|of| of.get("name").and_then(Json::as_str).as_deref() == Some(name))
+    };
     for name in args.accept.iter().filter(|name| *name != "*") {
         if !named(name) && lock.get(&args.server, name).is_none() {
             return Err(format!("neither the server nor the lock has a tool `{name}` to accept"));
@@ -80,12 +82,17 @@ fn read(path: &Path) -> Result<Option<Lock>, String> {
 fn report(args: &Args, lock: &Lock, left: &[Finding], out: &Output) {
     let locked = lock.servers.get(&args.server).map_or(0, |server| server.tools.len());
     if out.format == Format::Json {
-        let finding = |of: &Finding| json!({"tool": of.tool, "finding": of.kind.as_str(), "detail": of.detail});
+        let finding =
+            |of: &Finding| json!({"tool": of.tool, "finding": of.kind.as_str(), "detail": of.detail});
         let findings: Vec<Value> = left.iter().map(finding).collect();
-        println!("{}", json!({"lock": args.out, "server": args.server, "tools": locked, "findings": findings}));
+        println!(
+            "{}",
+            json!({"lock": args.out, "server": args.server, "tools": locked, "findings": findings})
+        );
         return;
     }
-    let (red, blue, plain) = if out.color_errors { ("\x1b[1;31m", "\x1b[1;34m", "\x1b[0m") } else { ("", "", "") };
+    let (red, blue, plain) =
+        if out.color_errors { ("\x1b[1;31m", "\x1b[1;34m", "\x1b[0m") } else { ("", "", "") };
     for Finding { server, tool, kind, detail } in left {
         let tool = tool.escape_debug();
         eprintln!("{red}error[{}]{plain}: the tool `{tool}` of `{server}` is not available", kind.as_str());

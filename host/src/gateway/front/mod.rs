@@ -19,6 +19,7 @@ use serde::Deserialize;
 use super::auth::{AuthConfig, Authenticator, ENFORCEMENT_POINT};
 use super::health::{self, Draining};
 use super::http::answer;
+use super::metrics::Refusals;
 
 pub use limits::LimitsConfig;
 pub(super) use limits::{Admission, Place, Refused};
@@ -51,6 +52,7 @@ pub(super) struct Front {
     pub tls: Option<Arc<Tls>>,
     hosts: hosts::Hosts,
     draining: Draining,
+    refusals: Refusals,
 }
 
 impl Front {
@@ -84,7 +86,17 @@ impl Front {
         }
         let hosts = hosts::Hosts::new(hosts, authenticator.host())?;
         let admission = Admission::new(&limits);
-        Ok(Front { authenticator, admission, limits, tls, hosts, draining })
+        Ok(Front { authenticator, admission, limits, tls, hosts, draining, refusals: Refusals::default() })
+    }
+
+    /// Counts what is refused here.
+    pub fn counting(self, refusals: Refusals) -> Front {
+        Front { refusals, ..self }
+    }
+
+    fn refuse(&self, reply: HttpReply) -> Response {
+        self.refusals.count(reply.status);
+        answer(reply)
     }
 
     /// The router behind all this.
@@ -113,21 +125,21 @@ async fn enter(State(front): State<Arc<Front>>, mut request: Request, next: Next
         return next.run(request).await;
     }
     if let Err(reply) = front.early(&request) {
-        return answer(reply);
+        return front.refuse(reply);
     }
     if let Some(reply) = front.authenticator.metadata(path) {
         return answer(reply);
     }
     let place = match front.admission.admit(request.method()) {
         Ok(place) => place,
-        Err(Refused) => return answer(Refused::reply()),
+        Err(Refused) => return front.refuse(Refused::reply()),
     };
     let certificate = request.extensions().get::<PeerCertificate>().and_then(PeerCertificate::der);
     let caller = match front.authenticator.authenticate(request.headers(), certificate).await {
         Ok(caller) => caller,
         Err(reply) => {
             tracing::warn!(status = reply.status, body = reply.body, "not let in");
-            return answer(reply);
+            return front.refuse(reply);
         }
     };
     let Identity { tenant, agent, .. } = &caller.identity;
@@ -136,7 +148,7 @@ async fn enter(State(front): State<Arc<Front>>, mut request: Request, next: Next
     let trusted = || caller.identity.agent.roles.iter().any(|role| role == ENFORCEMENT_POINT);
     if path == DECIDE && front.authenticator.tells_apart() && !trusted() {
         let why = format!("only agents with the role `{ENFORCEMENT_POINT}` may have calls of others decided");
-        return answer(HttpReply::problem(403, "not-an-enforcement-point", &why));
+        return front.refuse(HttpReply::problem(403, "not-an-enforcement-point", &why));
     }
     // What is held open ends with the token; what was begun with it is brought to an end.
     let until = caller.until().filter(|_| request.method() == Method::GET);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gateway::auth::Stamp;
+use crate::gateway::metrics::reloaded;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -102,9 +103,11 @@ impl Tls {
             match read(&self.config) {
                 Ok(config) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                    reloaded("certificate", true);
                     tracing::info!(cert = %self.config.cert.display(), "certificates read again");
                 }
                 Err(error) => {
+                    reloaded("certificate", false);
                     tracing::error!(error, "CERTIFICATES NOT RELOADED: the old ones stay in force");
                 }
             }

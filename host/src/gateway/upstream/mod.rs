@@ -208,6 +208,11 @@ impl Link {
         }
     }
 
+    /// Whether it goes over HTTP.
+    pub fn is_http(&self) -> bool {
+        matches!(self, Link::Http(_))
+    }
+
     /// The messages of an answer that is a stream.
     pub fn messages(self: &Arc<Self>, body: Body, events: placet_pep::http::Events) -> Messages {
         Messages::new(self.clone(), body, events)
