@@ -213,7 +213,10 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
             let tools = names.map(tool).to_vec();
             match message["params"]["cursor"] == "more" {
                 false => json_body(result(json!({"tools": tools, "nextCursor": "more"}))),
-                true => json_body(result(json!({"tools": [tools, OTHERS.map(tool).to_vec()].concat()}))),
+                true => {
+                    let tools = [tools, OTHERS.map(tool).to_vec()].concat();
+                    json_body(result(json!({"tools": tools})))
+                }
             }
         }
         Some("tools/call") if message["params"]["name"] == "ask" => asking(&message, &id, reached),

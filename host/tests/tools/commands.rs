@@ -129,7 +129,8 @@ async fn servers_on_standard_streams_are_read_the_same() {
     let (_, url) = server(json!([tool("find", "Finds."), tool("pay", "Pays.")])).await;
     std::fs::write(folder.join("p.yaml"), "policy: p\nrules: [{id: a, tools: [find], outcome: allow}]\n")
         .expect("written");
-    let gateway = [env!("CARGO_BIN_EXE_placet"), "serve", "--policy", "p.yaml", "--stdio", "--upstream", &url];
+    let gateway =
+        [env!("CARGO_BIN_EXE_placet"), "serve", "--policy", "p.yaml", "--stdio", "--upstream", &url];
     let (code, text) = placet(&folder, &[&["tools", "lock", "--"][..], &gateway].concat()).await;
     assert_eq!(code, 0, "{text}");
     let lock = std::fs::read_to_string(folder.join("tools.lock.json")).expect("the lock");
