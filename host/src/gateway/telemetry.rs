@@ -55,9 +55,17 @@ pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// Something that takes time; ends when it and its clones are gone.
+/// Something that takes time; ends when it, its clones, and what is below it are gone.
 #[derive(Clone, Debug, Default)]
-pub struct Span(Option<(SdkTracer, Context)>);
+pub struct Span(Option<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    tracer: SdkTracer,
+    context: Context,
+    /// Whatever is above lasts as long.
+    _above: Context,
+}
 
 impl Telemetry {
     /// Sends spans to a collector; to be called where Tokio runs.
@@ -141,7 +149,8 @@ impl Telemetry {
 impl Span {
     fn begin(tracer: &SdkTracer, name: String, kind: SpanKind, parent: &Context) -> Span {
         let span = tracer.build_with_context(tracer.span_builder(name).with_kind(kind), parent);
-        Span(Some((tracer.clone(), parent.with_span(span))))
+        let context = parent.with_span(span);
+        Span(Some(Inner { tracer: tracer.clone(), context, _above: parent.clone() }))
     }
 
     /// A span below this one: of something that the gateway does itself.
@@ -157,20 +166,20 @@ impl Span {
     }
 
     fn below(&self, name: String, kind: SpanKind) -> Span {
-        let Some((tracer, context)) = &self.0 else { return Span(None) };
-        Span::begin(tracer, name, kind, context)
+        let Some(of) = &self.0 else { return Span(None) };
+        Span::begin(&of.tracer, name, kind, &of.context)
     }
 
     /// Says something about it.
     pub fn set(&self, key: &'static str, value: impl Into<Value>) {
-        if let Some((_, context)) = &self.0 {
+        if let Some(Inner { context, .. }) = &self.0 {
             context.span().set_attribute(KeyValue::new(key, value));
         }
     }
 
     /// It did not end well: the kind of error, in few words.
     pub fn failed(&self, kind: &'static str) {
-        if let Some((_, context)) = &self.0 {
+        if let Some(Inner { context, .. }) = &self.0 {
             context.span().set_attribute(KeyValue::new("error.type", kind));
             context.span().set_status(Status::Error { description: Cow::Borrowed(kind) });
         }
@@ -178,8 +187,7 @@ impl Span {
 
     /// What the server is told, so that its spans come below this one; `None` without a collector.
     pub fn traceparent(&self) -> Option<String> {
-        let (_, context) = self.0.as_ref()?;
-        let span = context.span();
+        let span = self.0.as_ref()?.context.span();
         let of = span.span_context();
         let flags = of.trace_flags().to_u8();
         of.is_valid().then(|| format!("00-{}-{}-{flags:02x}", of.trace_id(), of.span_id()))
