@@ -203,7 +203,9 @@ async fn answer(State(reached): State<Reached>, headers: HeaderMap, body: String
             json!({"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}})
         }
         Some("tools/list") => {
-            json!({"tools": ["whoami", "mine", "slow", "bank.pay"].map(|name| json!({"name": name, "inputSchema": {}}))})
+            let tool = |name: &str| json!({"name": name, "inputSchema": {}});
+            let tools = ["whoami", "mine", "slow", "bank.pay"].map(tool);
+            json!({"tools": tools})
         }
         Some("tools/call") => json!({"content": [{"type": "text", "text": "done"}]}),
         _ => json!({}),
