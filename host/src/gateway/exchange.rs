@@ -129,7 +129,7 @@ impl Posted {
             }
             Inspected::Decide(proposal) => {
                 self.caller.suffices(proposal.tool())?;
-                self.know(server, &proposal, body).await;
+                self.know(server, &proposal, body).await?;
                 self.gateway.decide_call(*proposal, &self.id, self.span.inside("decide")).await
             }
             Inspected::Forward(outgoing) => Ok(*outgoing),
@@ -237,7 +237,7 @@ impl Posted {
         }
     }
 
-    fn gone(&self) -> Answer {
+    pub(super) fn gone(&self) -> Answer {
         if let Some(session) = &self.session
             && let Some(session) = self.gateway.sessions.close(session.id())
         {

@@ -181,7 +181,7 @@ fn session(
     }
 }
 
-fn unknown_session() -> HttpReply {
+pub(super) fn unknown_session() -> HttpReply {
     let why = "there is no such session; start one with `initialize`";
     let error =
         serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": why } });

@@ -1,5 +1,6 @@
 //! Tool pinning at run time: catalogues as they pass are compared with what was accepted, and what differs is told.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -43,8 +44,25 @@ struct Inner {
     pins: Pins,
     /// When the file was changed that is in force, or was found to be broken.
     stamp: Option<(SystemTime, u64)>,
-    /// For each server, until when its catalogue is not read again for the sake of unknown tools.
-    rests: Vec<(String, Instant)>,
+    /// For each server that was asked for its catalogue, until when it is not asked again.
+    rests: BTreeMap<String, Rest>,
+}
+
+#[derive(Debug)]
+struct Rest {
+    until: Instant,
+    failed: Option<String>,
+}
+
+/// Whether a catalogue has to be read before a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It was seen, or read just now.
+    Done,
+    /// No catalogue that was seen has the tool.
+    Needed,
+    /// It could not be read just now.
+    Failed(String),
 }
 
 impl Pinned {
@@ -56,7 +74,7 @@ impl Pinned {
             None => (None, None),
         };
         let pins = Pins::new(placet_bundle::digest, lock);
-        let inner = Mutex::new(Inner { pins, stamp, rests: Vec::new() });
+        let inner = Mutex::new(Inner { pins, stamp, rests: BTreeMap::new() });
         Ok(Pinned { file: config.lock.clone(), inner })
     }
 
@@ -74,38 +92,36 @@ impl Pinned {
         self.current().pins.available(server, tool)
     }
 
-    /// Whether the server should be asked for its catalogue before a call of this tool: no catalogue that was seen has
-    /// it, and this was not tried just now.
-    pub fn should_read(&self, server: &str, tool: &str) -> bool {
+    /// Whether the server has to be asked for its catalogue before a call of this tool.
+    pub fn reading(&self, server: &str, tool: &str) -> Reading {
         let inner = self.current();
         if inner.pins.available(server, tool) != Err(Unavailable::Unknown) {
-            return false;
+            return Reading::Done;
         }
-        let rest = inner.rests.iter().find(|(of, _)| of == server);
-        rest.is_none_or(|(_, until)| *until < Instant::now())
+        match inner.rests.get(server).filter(|rest| Instant::now() < rest.until) {
+            None => Reading::Needed,
+            Some(Rest { failed: Some(why), .. }) => Reading::Failed(why.clone()),
+            Some(Rest { failed: None, .. }) => Reading::Done,
+        }
     }
 
-    /// A server's catalogue was read to its end.
-    pub fn read_whole(&self, server: &str) {
-        self.rest(server, AGAIN);
+    /// A server's catalogue was read, as far as it has one.
+    pub fn was_read(&self, server: &str) {
+        let rest = Rest { until: Instant::now() + AGAIN, failed: None };
+        self.lock().rests.insert(server.to_owned(), rest);
     }
 
     /// A server's catalogue could not be read.
-    pub fn not_read(&self, server: &str) {
-        self.rest(server, FAILED);
-    }
-
-    fn rest(&self, server: &str, time: Duration) {
-        let mut inner = self.lock();
-        inner.rests.retain(|(of, _)| of != server);
-        inner.rests.push((server.to_owned(), Instant::now() + time));
+    pub fn not_read(&self, server: &str, why: &str) {
+        let rest = Rest { until: Instant::now() + FAILED, failed: Some(why.to_owned()) };
+        self.lock().rests.insert(server.to_owned(), rest);
     }
 
     /// A server says that its catalogue has changed: none of its tools is available until it is seen again.
     pub fn stale(&self, server: &str) {
         let mut inner = self.current();
         inner.pins.stale(server);
-        inner.rests.retain(|(of, _)| of != server);
+        inner.rests.remove(server);
     }
 
     /// How many tools have open findings.
@@ -183,7 +199,7 @@ mod tests {
         let list = Json::parse(tools.as_bytes(), usize::MAX, 9).expect("JSON");
         lock.update(placet_bundle::digest, "s", list, |_| true);
         std::fs::write(&path, lock.text()).expect("written");
-        assert!(pinned.should_read("s", "a"));
+        assert_eq!(pinned.reading("s", "a"), Reading::Needed);
         assert_eq!(hidden(), 0);
         assert_eq!(pinned.available("s", "a"), Ok(()));
         std::fs::write(&path, "{").expect("written");
@@ -195,16 +211,19 @@ mod tests {
     #[test]
     fn catalogues_are_read_before_calls_of_unknown_tools() {
         let pinned = Pinned::new(&ToolsConfig::default()).expect("no lock");
-        assert!(pinned.should_read("s", "a"));
+        let is =
+            |server: &str, tool: &str, reading: Reading| assert_eq!(pinned.reading(server, tool), reading);
+        is("s", "a", Reading::Needed);
         assert!(pinned.observe("s", r#"[{"name": "a"}]"#).is_some());
         assert!(pinned.observe("s", "[").is_none());
-        assert!(!pinned.should_read("s", "a") && pinned.should_read("s", "b"));
-        pinned.read_whole("s");
-        assert!(!pinned.should_read("s", "b"), "it was read just now");
-        assert!(pinned.should_read("t", "b"), "and the other server was not");
-        pinned.not_read("t");
-        assert!(!pinned.should_read("t", "b"));
+        is("s", "a", Reading::Done);
+        is("s", "b", Reading::Needed);
+        pinned.was_read("s");
+        is("s", "b", Reading::Done);
+        is("t", "b", Reading::Needed);
+        pinned.not_read("t", "why");
+        is("t", "b", Reading::Failed("why".to_owned()));
         pinned.stale("s");
-        assert!(pinned.should_read("s", "a"));
+        is("s", "a", Reading::Needed);
     }
 }

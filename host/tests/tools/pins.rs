@@ -102,18 +102,19 @@ async fn a_catalogue_that_nobody_asked_for_is_read_before_the_call() {
 
 #[tokio::test]
 async fn a_catalogue_that_cannot_be_read_has_no_tools() {
-    for (pages, circle) in [
-        (vec![], false),
-        (vec![json!([tool("find", "Finds.")]), json!([])], true),
-        (vec![json!({"find": "no list"})], false),
-        (vec![json!([{"title": "without a name"}])], false),
-        (vec![json!([tool("find", "Finds."), {"name": 7}])], false),
+    // What is no answer at all is an error and not a decision.
+    for (pages, circle, code) in [
+        (vec![], false, "tool-unavailable"),
+        (vec![json!([tool("find", "Finds.")]), json!([])], true, "tool-unavailable"),
+        (vec![json!({"find": "no list"})], false, ""),
+        (vec![json!([{"title": "without a name"}])], false, ""),
+        (vec![json!([tool("find", "Finds."), {"name": 7}])], false, ""),
     ] {
         let world = World::start(json!([])).await;
         world.change(pages.clone());
         *world.server.circle.lock().expect("no panic") = circle;
         let session = world.session().await;
-        assert_eq!(world.call(&session, "pay").await, "tool-unavailable", "{pages:?}");
+        assert_eq!(world.call(&session, "pay").await, code, "{pages:?}");
         assert_eq!(world.calls().len(), 0, "{pages:?}");
         assert!(world.reached("tools/list").len() <= 3, "{pages:?}");
     }
