@@ -45,6 +45,9 @@ class HttpServer(Recorder):
         self.stream, self.open = None, 0.0
         super().__init__()
 
+    def taken(self):
+        return of_clients(super().taken())
+
     def upstream(self, name=None):
         url = f"http://127.0.0.1:{self.port}/mcp"
         return ["--upstream", f"{name}={url}" if name else url]
@@ -76,6 +79,11 @@ class HttpServer(Recorder):
         return True
 
 
+def of_clients(received):
+    """What clients have sent; what the gateway itself asks (a catalogue that it has not seen) is left out."""
+    return [one for one in received if b'"id":"placet-' not in one.body or b'"method":"tools/list"' not in one.body]
+
+
 class StdioServer:
     """A recording server on its standard streams; one process for each session, all of which write one record."""
 
@@ -99,7 +107,7 @@ class StdioServer:
         """What has come: each line of bytes as one request."""
         data = self.record.read_bytes()[self.at :]
         self.at += len(data)
-        return [Received("", [], line, 0) for line in data.split(b"\n") if line]
+        return of_clients([Received("", [], line, 0) for line in data.split(b"\n") if line])
 
 
 class Gateway:

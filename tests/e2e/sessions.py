@@ -51,12 +51,14 @@ async def respond(writer, method, session, body):
     if request["method"] == "initialize":
         result = {"protocolVersion": VERSION, "capabilities": {"tools": {}}, "serverInfo": {"name": "many", "version": "1"}}
         session = f"s-{random.getrandbits(64):x}"
+    elif request["method"] == "tools/list":
+        result = {"tools": [{"name": "safe", "inputSchema": {"type": "object"}}]}
     else:
         arguments = params["arguments"]
         # The server's own name of the session goes with the answer: one line of the gateway's is one session's.
         result = {"content": [{"type": "text", "text": json.dumps({**arguments, "session": session})}]}
     text = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result})
-    if request["method"] == "initialize" or not arguments["notes"]:
+    if request["method"] != "tools/call" or not arguments["notes"]:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: %s\r\ncontent-length: %d\r\n\r\n%s" % (session.encode(), len(text), text.encode()))
         return
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
