@@ -236,7 +236,7 @@ async fn bad_messages_stop_at_the_gateway() {
         (&[], call(r#"{"name":"json","arguments":{"a":1,"a":2}}"#), 400, "twice"),
         (&[], call(r#"{"name":"json","arguments":{"a":1e999}}"#), 400, "-32700"),
         (&[], call(r#"{"name":"json","arguments":{"a":"\ud800"}}"#), 400, "-32700"),
-        (&[], call(r#"{"name":"","arguments":{}}"#), 200, "bad-request"),
+        (&[], call(r#"{"name":"","arguments":{}}"#), 200, "tool-unavailable"),
         (&[], deep, 400, "-32700"),
         (&[], long, 413, "more than 1048576 bytes"),
         (

@@ -92,7 +92,7 @@ async fn what_is_imported_compiles_and_is_checked_against() {
     let mut hinted = tool("db.query", "Queries.");
     hinted["annotations"] = json!({"readOnlyHint": true});
     hinted["inputSchema"] = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
-        "properties": {"limit": {"type": "integer", "maximum": 100}, "in": {"$ref": "#/$defs/place"}},
+        "properties": {"limit": {"type": "integer", "maximum": 100}, "at": {"$ref": "#/$defs/place"}},
         "required": ["limit"], "$defs": {"place": {"type": "object", "properties": {"city": {"type": "string"}}}}});
     let (_, url) = server(json!([odd, hinted, tool("star*", "Left out.")])).await;
     let args = ["tools", "import", "--upstream", &url, "--server", "crm", "-o", "tools.yaml"];
@@ -106,10 +106,10 @@ async fn what_is_imported_compiles_and_is_checked_against() {
     // Conditions are checked against the types.
     for (when, compiles) in [
         ("args.limit > 5", true),
-        ("args.in.city == 'Oslo' && 'read' in tool.effects", true),
+        ("args.at.city == 'Oslo' && 'read' in tool.effects", true),
         ("args.limit.startsWith('5')", false),
         ("args.limits > 5", false),
-        ("args.in.town == 'Oslo'", false),
+        ("args.at.town == 'Oslo'", false),
     ] {
         let rule = format!(
             "policy: use\nrules:\n  - {{id: a, tools: [crm.db.query], when: \"{when}\", outcome: allow}}\n"

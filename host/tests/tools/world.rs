@@ -42,7 +42,6 @@ pub struct Upstream {
 pub struct World {
     pub url: String,
     pub server: Arc<Upstream>,
-    pub server_url: String,
     pub folder: PathBuf,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
@@ -117,7 +116,7 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let (stop, serving) = (Some(stop), Some(serving));
-        World { url, server, server_url, folder, client, stop, serving }
+        World { url, server, folder, client, stop, serving }
     }
 
     /// Changes the server's catalogue.
