@@ -247,7 +247,12 @@ class StdioClient:
 
     def line(self, timeout=20):
         """The next line; `None` at the end."""
-        line = None if self.ended else self.lines.get(timeout=timeout)
+        try:
+            line = None if self.ended else self.lines.get(timeout=timeout)
+        except queue.Empty:
+            # Whatever comes now answers something else.
+            self.alive = False
+            raise AssertionError(f"no answer came within {timeout} s") from None
         self.ended |= line is None
         return line
 

@@ -9,6 +9,7 @@ written at once), `pause` (seconds between), `then` (`hang`, `die`), `forever`, 
 """
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -115,7 +116,7 @@ class Program:
     """The server on standard streams: raw lines in, raw bytes out."""
 
     def __init__(self, record):
-        self.record, self.lock = record, threading.Lock()
+        self.record, self.lock = record, threading.RLock()
 
     def write(self, data):
         with self.lock:
@@ -135,9 +136,10 @@ class Program:
                 sys.stderr.write("x" * 1023 + "\n")
         for _ in range(do.get("long", 0)):
             self.write(b"x" * (1 << 20))
-        # Each piece is one write; others' answers may come between.
-        for piece in pieces(do, request):
-            self.write(piece)
+        # What is written in parts is a line in the end: no other answer comes between them.
+        with self.lock if do.get("chunk") else contextlib.nullcontext():
+            for piece in pieces(do, request):
+                self.write(piece)
         if do.get("then") == "die":
             os._exit(3)
         if do.get("then") == "hang":
