@@ -164,10 +164,12 @@ def no_server(folder):
         client = HttpClient(running.port, begin=False)
         failed(client.send(message("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}}, id=1)), "the server")
         assert client.reply.status >= 500
+        time.sleep(0.3)
     for command in ["/nonexistent/program"], ["true"], ["sh", "-c", "exit 1"]:
         with gateway(folder, ["--", *command], name="no-program") as running:
             client = HttpClient(running.port, begin=False)
             failed(client.send(message("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}}, id=1)), "server")
+            time.sleep(0.3)
 
 
 def hangs(running, server, begin):
