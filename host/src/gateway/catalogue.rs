@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use placet_pep::http::{HttpReply, Proposal};
+use placet_pep::http::{HttpReply, Proposal, Question};
 use serde_json::{Value, json};
 
 use super::exchange::Posted;
@@ -83,7 +83,8 @@ impl Posted {
         while let Some(cursor) = cursors.last().cloned() {
             let id = format!("placet-{}-{}", self.id, cursors.len());
             let question = self.exchange.catalogue(body, &id, cursor.as_deref());
-            let (exchange, question, said) = question.ok_or(Unread::Bad("the message cannot be read"))?;
+            let question = question.ok_or(Unread::Bad("the message cannot be read"))?;
+            let Question { exchange, body: question, headers: said } = question;
             let again = |name: &str| name.starts_with("mcp-") && name != super::upstream::SESSION;
             let others = self.headers.iter().filter(|(name, _)| !again(name)).cloned();
             let headers = Arc::new(others.chain(said).collect());

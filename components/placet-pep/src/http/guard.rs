@@ -77,6 +77,17 @@ pub enum Purpose {
     Decide,
 }
 
+/// What the gateway asks a server itself.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The exchange that it belongs to.
+    pub exchange: Exchange,
+    /// The message.
+    pub body: String,
+    /// The headers that say again what it says.
+    pub headers: Vec<(String, String)>,
+}
+
 /// What to do with a guarded request whose body was read.
 #[derive(Debug)]
 pub enum Inspected {
@@ -410,14 +421,9 @@ impl Exchange {
         exchange
     }
 
-    /// The question for a page of a server's tool catalogue, asked on behalf of whoever sent a message: the exchange, the
-    /// message with this id, and the headers that say it again. `None` when the message cannot be read.
-    pub fn catalogue(
-        &self,
-        body: &[u8],
-        id: &str,
-        cursor: Option<&str>,
-    ) -> Option<(Exchange, String, Vec<(String, String)>)> {
+    /// The question for a page of a server's tool catalogue, asked on behalf of whoever sent a message. `None` when the
+    /// message cannot be read.
+    pub fn catalogue(&self, body: &[u8], id: &str, cursor: Option<&str>) -> Option<Question> {
         let Ok(Message::Request { params, .. }) = message::read(body, self.limit) else { return None };
         let mut exchange = self.clone();
         let Kind::Mcp { mirror, .. } = &mut exchange.kind else { return None };
@@ -430,7 +436,7 @@ impl Exchange {
             mirror.method = Some(listing::METHOD.to_owned());
             headers.push(("mcp-method".to_owned(), listing::METHOD.to_owned()));
         }
-        Some((exchange, body, headers))
+        Some(Question { exchange, body, headers })
     }
 
     /// Whether a message says what its headers say; of one that cannot be read, [`Exchange::inspect`] says so.

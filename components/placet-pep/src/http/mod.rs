@@ -20,7 +20,7 @@ pub use config::{
     McpEndpoint, Refusals, Route, SessionSource, Source, Xfcc, XfccPart,
 };
 pub use events::{Event, Events};
-pub use guard::{Admitted, Exchange, Guard, Inspected, Purpose};
+pub use guard::{Admitted, Exchange, Guard, Inspected, Purpose, Question};
 pub use incoming::{Incoming, Plan};
 pub use proposal::{Outgoing, Proposal};
 pub use reply::{HttpReply, decision_reply};
