@@ -1,6 +1,6 @@
 //! The end of an exchange: what to do with the server's answers to a message that was forwarded.
 
-use placet_model::Json;
+use placet_model::{Json, Kind};
 
 use crate::exchange::{Who, request};
 use crate::listing::{Asked, Filter};
@@ -82,7 +82,9 @@ impl Forwarded {
                 }
                 return Answered::Pass(response(expected, "error", error.text()));
             }
-            Outcome::Result(result) => result,
+            Outcome::Result(result) if result.kind() == Kind::Object => result,
+            // Obligations are met on the members of objects: anything else could carry what they take out.
+            Outcome::Result(_) => return Answered::Drop("the server's result is not an object"),
         };
         match self {
             Forwarded::List(asked) => match asked.tools(result) {

@@ -40,6 +40,8 @@ pub struct Scene<'a> {
     pub session: Option<&'a str>,
     /// Without a session: whether the trace that `_meta` names is one.
     pub traced: bool,
+    /// The session when nothing else is one.
+    pub fallback: Option<&'a str>,
     /// RFC 3339.
     pub now: &'a str,
     /// Largest message, in bytes.
@@ -83,9 +85,12 @@ impl Scene<'_> {
         if let Some(session) = self.session {
             return Some(session.to_owned());
         }
-        let meta = params.filter(|_| self.traced)?.get("_meta")?;
-        let trace = trace_id(&meta.get("traceparent")?.as_str()?)?.to_owned();
-        Some(self.identity.session_id(&trace))
+        let meta = params.filter(|_| self.traced).and_then(|params| params.get("_meta"));
+        let trace = meta.and_then(|meta| meta.get("traceparent")).and_then(Json::as_str);
+        match trace.as_deref().and_then(trace_id) {
+            Some(trace) => Some(self.identity.session_id(trace)),
+            None => self.fallback.map(str::to_owned),
+        }
     }
 }
 

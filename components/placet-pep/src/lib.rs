@@ -37,7 +37,7 @@ pub use listing::{Asked, Filter};
 pub use mirror::{Mirror, STATELESS, said_again};
 pub use permit::Permit;
 pub use record::{Outcome, Record};
-pub use reply::{APPROVAL, META, Reply, refused_ask};
+pub use reply::{APPROVAL, HANDLE, META, Reply, refused_ask, with_handle, without_handle};
 pub use result::{PendingResult, Running};
 pub use splice::one_line;
 

@@ -1,14 +1,17 @@
 //! What the agent is answered by the enforcement point itself.
 
-use placet_model::{Decision, Verdict};
+use placet_model::{Decision, Json, Kind, Verdict};
 
 use crate::permit::Permit;
-use crate::splice::Object;
+use crate::splice::{Object, with_member};
 
 /// The key under which a decision stands in a result's `_meta`.
 pub const META: &str = "dev.placet/decision";
 /// The key under which an escalated call's reference for those who approve stands.
 pub const APPROVAL: &str = "dev.placet/approval";
+/// The key under which a signed state handle stands in `_meta`: in the answer that begins a session, and in the requests
+/// of a client that carries its session on.
+pub const HANDLE: &str = "dev.placet/session";
 /// The JSON-RPC error code of a call that policy refuses.
 pub const REFUSED: i32 = -32_001;
 
@@ -50,6 +53,34 @@ pub(crate) fn refusal_error(id: &str, decision: &Decision, reference: Option<&st
         .string("message", &words(decision))
         .raw("data", &data.finish());
     response(id, "error", &error.finish())
+}
+
+/// A request without the state handle that it carries: it is between client and gateway.
+pub fn without_handle(request: &str) -> String {
+    let Ok(json) = Json::parse(request.as_bytes(), usize::MAX, usize::MAX) else { return request.to_owned() };
+    let params = json.get("params");
+    match (params, params.and_then(|params| params.get("_meta"))) {
+        (Some(params), Some(meta)) => {
+            let meta = Object::new().members_but(meta, HANDLE).finish();
+            with_member(json, "params", &with_member(params, "_meta", &meta))
+        }
+        _ => request.to_owned(),
+    }
+}
+
+/// A response whose result also gives out a state handle.
+pub fn with_handle(response: &str, handle: &str) -> String {
+    let parse = |text| {
+        Json::parse(text, usize::MAX, usize::MAX).ok().filter(|json: &Json<'_>| json.kind() == Kind::Object)
+    };
+    let Some(json) = parse(response.as_bytes()) else { return response.to_owned() };
+    let Some(result) = json.get("result").filter(|result| result.kind() == Kind::Object) else {
+        return response.to_owned();
+    };
+    let meta = result.get("_meta").filter(|meta| meta.kind() == Kind::Object).unwrap_or(Json::EMPTY_OBJECT);
+    let mut text = String::new();
+    placet_model::json::write_string(&mut text, handle);
+    with_member(json, "result", &with_member(result, "_meta", &with_member(meta, HANDLE, &text)))
 }
 
 /// What the client is told in place of what a server asked and policy refuses: a message of the log.

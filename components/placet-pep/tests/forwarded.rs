@@ -1,74 +1,10 @@
-//! The law of enforcement: whatever bytes come in, either nothing goes on, or what goes on is exactly the call that was
-//! decided, to strict and to lax readers alike.
+//! Property tests of the law of enforcement.
 
-use placet_model::{Code, Decision, Verdict};
-use placet_pep::http::{Admitted, Config, Exchange, Guard, Head, Inspected, Outgoing, Peer};
+mod law;
+
+use law::{admitted, check_mcp, check_route, check_server, forwarded, unambiguous};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-
-const NOW: &str = "2026-11-21T09:00:00Z";
-
-fn guard() -> Guard {
-    let config = r#"{
-        "mcp": [{"path": "/mcp"}],
-        "http": [{"prefix": "/api", "routes": [
-            {"method": "POST", "path": "/api/{kind}/{id}", "tool": "api.post"},
-            {"method": "POST", "path": "/api/form", "tool": "api.form", "body": "form"}]}],
-        "identity": {"fixed": {"tenant": "acme", "agent": {"id": "bot"}}}}"#;
-    Guard::new(Config::from_json(config).expect("a configuration")).expect("it compiles")
-}
-
-fn admitted(path: &str, headers: &[(&str, &str)]) -> Option<Box<Exchange>> {
-    let headers: Vec<(String, String)> =
-        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    match guard().admit(&Head { method: "POST", path, headers: &headers }, &Peer::default()) {
-        Admitted::Guarded(exchange) => Some(exchange),
-        Admitted::Pass | Admitted::Refuse(_) => None,
-    }
-}
-
-/// The decided call and what goes on, if anything does.
-fn forwarded(exchange: Box<Exchange>, body: &[u8]) -> Option<(Option<Value>, Outgoing)> {
-    let allow = Decision { verdict: Verdict::Allow, ..Decision::deny(Code::Allowed, "Allowed.", "p") };
-    match exchange.inspect(body, NOW) {
-        Inspected::Decide(proposal) => {
-            let call = serde_json::from_slice(proposal.call()).expect("the decided call is JSON");
-            Some((Some(call), proposal.decided(&allow).expect("it is allowed")))
-        }
-        Inspected::Forward(outgoing) => Some((None, *outgoing)),
-        Inspected::Refuse(_) => None,
-        Inspected::Answer(_) => panic!("there is no decision endpoint"),
-    }
-}
-
-/// Every object of a text has names of its own, so that readers who take the first and who take the last agree.
-fn unambiguous(text: &str) -> bool {
-    placet_model::Json::parse(text.as_bytes(), usize::MAX, 512).is_ok()
-}
-
-fn check_mcp(body: &[u8]) -> bool {
-    let exchange = admitted("/mcp", &[("content-type", "application/json")]).expect("the head is good");
-    let Some((call, outgoing)) = forwarded(exchange, body) else { return false };
-    let sent = outgoing.permit.expect("messages have bodies").into_body();
-    assert!(unambiguous(&sent), "{sent}");
-    let sent: Value = serde_json::from_str(&sent).expect("what goes on is JSON");
-    let method = sent["method"].as_str().unwrap_or("");
-    match call {
-        None => assert!(method != "tools/call" && !method.contains("read"), "{sent}"),
-        Some(call) if method == "tools/call" => {
-            assert_eq!(sent["params"]["name"], call["tool"], "{sent}");
-            let none = Value::Object(Map::new());
-            assert_eq!(sent["params"].get("arguments").unwrap_or(&none), &call["args"], "{sent}");
-        }
-        Some(call) => {
-            assert_eq!(call["tool"], format!("mcp:{method}"), "{sent}");
-            let mut params = sent.get("params").cloned().unwrap_or(Value::Object(Map::new()));
-            params.as_object_mut().expect("an object").remove("_meta");
-            assert_eq!(params, call["args"], "{sent}");
-        }
-    }
-    true
-}
 
 /// Texts close to messages: pieces of messages in any order, some of them twice.
 fn near_messages() -> impl Strategy<Value = String> {
@@ -129,6 +65,20 @@ proptest! {
         let mut body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":"y"}}}"#.to_vec();
         if let Some(byte) = body.get_mut(at) { *byte = to; }
         check_mcp(&body);
+    }
+
+    /// What servers answer, whole and as events.
+    #[test]
+    fn answers(body in near_messages(), id in prop::sample::select(vec!["7", "\"7\"", "8"])) {
+        check_server(body.as_bytes());
+        check_server(body.replace("\"id\":1", &format!("\"id\":{id}")).as_bytes());
+        check_server(format!("data: {}\n\n", body.replace('\n', "\ndata: ")).as_bytes());
+    }
+
+    #[test]
+    fn routes(body in near_messages(), name in prop::sample::select(vec!["crm__a", "files__crm__a", "crm+a:b", "a"])) {
+        check_route(body.as_bytes());
+        check_route(body.replace("\"a\"", &format!("\"{name}\"")).as_bytes());
     }
 
     /// Path, query and body of a plain interface, read by a lax reader as they were decided.
@@ -193,6 +143,12 @@ fn lax_target(target: &str) -> Vec<(String, String)> {
 fn the_law_is_not_empty() {
     let call = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":1}}}"#;
     assert!(check_mcp(call));
+    assert!(check_server(br#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#));
+    assert!(check_server(b"data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":7,\"result\":{}}\n\n"));
+    assert!(!check_server(br#"{"jsonrpc":"2.0","id":8,"result":{"content":[]}}"#));
+    let named = String::from_utf8_lossy(call).replace("\"a\"", "\"crm__a\"");
+    assert!(check_route(named.as_bytes()));
+    assert!(!check_route(call));
     let exchange = admitted("/api/a%20b/c?x=1+2", &[("content-type", "application/json")]).expect("good");
     let (call, outgoing) = forwarded(exchange, b"{\"y\":2}").expect("it goes on");
     assert_eq!(call.expect("a call")["args"].to_string(), r#"{"id":"c","kind":"a b","x":"1 2","y":2}"#);

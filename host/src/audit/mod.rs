@@ -1,7 +1,7 @@
 //! The decision log: one record for each decision, one JSON object on a line, in the order in which they were made.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -38,7 +38,12 @@ impl DecisionLog {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 std::fs::create_dir_all(folder)?;
             }
-            Sink::File(OpenOptions::new().append(true).create(true).open(path)?)
+            let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+            if is_torn(&mut file)? {
+                tracing::warn!(log = %path.display(), "the last record is torn: it is left as it is, and ended");
+                file.write_all(b"\n")?;
+            }
+            Sink::File(file)
         };
         let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
         Ok(DecisionLog { sink: Mutex::new(sink), host: host.unwrap_or_else(|| "localhost".to_owned()) })
@@ -73,6 +78,17 @@ impl DecisionLog {
             Sink::StandardOutput => Ok(()),
         }
     }
+}
+
+/// Whether the last line has no end: a machine stopped while it was written.
+fn is_torn(file: &mut File) -> Result<bool, std::io::Error> {
+    if !file.metadata()?.is_file() || file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 #[cfg(test)]

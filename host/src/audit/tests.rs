@@ -55,3 +55,26 @@ fn records_are_appended_in_order_and_never_over_others() {
 fn a_log_that_cannot_be_opened_is_an_error() {
     assert!(DecisionLog::open(std::path::Path::new("/proc/nowhere/log")).is_err());
 }
+
+#[test]
+fn a_torn_last_line_takes_no_other_record_with_it() {
+    let path = std::env::temp_dir().join(format!("placet-torn-{}.jsonl", std::process::id()));
+    for (before, after) in [("", 1), ("{\"v\":1}\n", 2), ("{\"v\":1}\n{\"v\":", 3)] {
+        std::fs::write(&path, before).expect("written");
+        let log = DecisionLog::open(&path).expect("the log opens");
+        let record = Record {
+            time: "t",
+            exchange: "x",
+            call: "{}",
+            decision: None,
+            state_version: None,
+            outcome: None,
+        };
+        log.append(&record).expect("it is written");
+        let text = std::fs::read_to_string(&path).expect("read");
+        assert_eq!(text.lines().count(), after, "{text}");
+        let last = text.lines().next_back().expect("a line");
+        assert!(serde_json::from_str::<Value>(last).is_ok(), "{text}");
+    }
+    std::fs::remove_file(&path).expect("removed");
+}

@@ -65,13 +65,13 @@ pub struct Args {
     /// Whoever can post there acts for everybody: listen where only they can reach
     #[arg(long)]
     decisions: bool,
-    /// Also speak MCP 2026-07-28, which has no sessions: rules that ask for memory then need the client's trace
-    #[arg(long)]
-    stateless: bool,
     /// The lock that says which tools were accepted, as `placet tools lock` writes it; without one, tools are pinned at
     /// first sight
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
+    /// The key of state handles, at least 32 random bytes: gateways that share it take each other's, also after a restart
+    #[arg(long, value_name = "FILE")]
+    session_key: Option<PathBuf>,
     /// Do not reload the policy when its files change
     #[arg(long)]
     no_reload: bool,
@@ -126,7 +126,8 @@ pub fn run(args: &Args, out: &Output) -> Exit {
             | ServeError::Guard(_)
             | ServeError::Front(_)
             | ServeError::Lock(_)
-            | ServeError::Telemetry(_)),
+            | ServeError::Telemetry(_)
+            | ServeError::Handle(_)),
         ) => out.fail(Exit::Usage, error),
         Err(error) => out.fail(Exit::Internal, error),
     }
@@ -199,6 +200,15 @@ fn plan(args: &Args) -> Result<Plan, String> {
     };
     let hosts = [config.hosts, args.hosts.clone()].concat();
     let front = FrontConfig { auth: config.auth, tls: config.tls, limits: config.limits, hosts };
+    let listen = args.listen.or(config.listen);
+    // One line in a client's configuration guards a program: the client speaks to it on its standard streams.
+    let stdio = args.stdio || (listen.is_none() && !args.command.is_empty());
+    if stdio && args.log.as_os_str() == "-" {
+        return Err(
+            "the standard output is the client's: write the decision log to a file with `--log FILE`"
+                .to_owned(),
+        );
+    }
     let settings = Settings {
         upstreams,
         identity,
@@ -206,7 +216,8 @@ fn plan(args: &Args) -> Result<Plan, String> {
         max_request: config.max_request.unwrap_or(2 << 20),
         max_response: config.max_response.unwrap_or(16 << 20),
         decisions: args.decisions,
-        stateless: args.stateless,
+        stdio,
+        session_key: args.session_key.clone().or(config.session_key),
         front,
         observe: Observe {
             tools: ToolsConfig { lock: args.lock.clone().or(config.tools.lock) },
@@ -214,9 +225,6 @@ fn plan(args: &Args) -> Result<Plan, String> {
             telemetry: config.telemetry,
         },
     };
-    let listen = args.listen.or(config.listen);
-    // One line in a client's configuration guards a program: the client speaks to it on its standard streams.
-    let stdio = args.stdio || (listen.is_none() && !args.command.is_empty());
     if stdio && (settings.front.auth.is_some() || settings.front.tls.is_some()) {
         let why = "`auth` and `tls` are for callers over HTTP: say `listen`, or leave them out";
         return Err(format!("whoever starts the gateway on standard streams is its one caller; {why}"));

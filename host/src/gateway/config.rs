@@ -1,6 +1,7 @@
 //! The configuration file of `placet serve`: what its flags say in the simple case, and what they cannot say.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use placet_pep::Identity;
 use serde::Deserialize;
@@ -34,6 +35,8 @@ pub struct ServeConfig {
     pub metrics: Option<MetricsConfig>,
     /// Where traces go; without it, nowhere.
     pub telemetry: Option<TelemetryConfig>,
+    /// The key of state handles.
+    pub session_key: Option<PathBuf>,
     /// Largest message of a client, in bytes.
     pub max_request: Option<usize>,
     /// Largest message of a server, in bytes.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use placet_pep::federate::{self, List, Route};
 use placet_pep::http::{Exchange, HttpReply, Incoming, Inspected, Outgoing, Plan, decision_reply};
+use placet_pep::{with_handle, without_handle};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -50,13 +51,40 @@ pub struct Posted {
 const QUEUE: usize = 256;
 
 impl Posted {
-    /// Decides the message and answers it.
+    /// Decides the message and answers it, in the session that its state handle names, or else in its own.
     pub async fn answer(mut self, body: &[u8]) -> Answer {
         self.span = self.gateway.observed.telemetry.exchange(&self.headers, body);
         self.span.set("placet.exchange", self.id.clone());
         if let Some(session) = &self.session {
             self.span.set("mcp.session.id", session.id().to_owned());
         }
+        let carried = match self.exchange.handle(body) {
+            None => None,
+            Some(handle) => {
+                let owner = self.gateway.owner(self.exchange.identity());
+                let handles = &self.gateway.handles;
+                let Some(state) = handle.and_then(|handle| handles.take(&owner, &handle)) else {
+                    let why = "the state handle in `_meta` is not one of yours, or has ended: leave it out";
+                    return Answer::Reply(HttpReply::problem(403, "bad-handle", why));
+                };
+                Some((state, without_handle(&String::from_utf8_lossy(body))))
+            }
+        };
+        let state = match (&carried, &self.session) {
+            (Some((state, _)), _) => Some(state.clone()),
+            (None, Some(session)) => Some(session.state().to_owned()),
+            (None, None) => None,
+        };
+        if let Some(state) = &state {
+            self.exchange = self.exchange.with_session(state);
+        }
+        match carried {
+            Some((state, body)) => self.routed(body.as_bytes(), Some(state)).await,
+            None => self.routed(body, None).await,
+        }
+    }
+
+    async fn routed(self, body: &[u8], state: Option<String>) -> Answer {
         if self.session.as_ref().is_some_and(|session| session.is_broken()) {
             return self.gone();
         }
@@ -64,7 +92,7 @@ impl Posted {
             return self.answered(body, &id).await;
         }
         if is_initialize(body) && !self.exchange.is_stateless() {
-            return self.begin(body).await;
+            return self.begin(body, state).await;
         }
         let names = self.gateway.visible_names();
         if names.is_empty() {
@@ -153,16 +181,12 @@ impl Posted {
         }
     }
 
-    async fn send(
-        &self,
-        server: usize,
-        outgoing: Outgoing,
-    ) -> Result<(Relay, Received), (Incoming, &'static str)> {
+    async fn send(&self, server: usize, outgoing: Outgoing) -> Result<(Relay, Received), (Incoming, String)> {
         let Outgoing { permit, incoming, set_headers, .. } = outgoing;
-        let Some(permit) = permit else { return Err((incoming, "a message needs a body")) };
+        let Some(permit) = permit else { return Err((incoming, "a message needs a body".to_owned())) };
         let link = match self.link(server) {
             Ok(link) => link,
-            Err(why) => return Err((incoming, why)),
+            Err(why) => return Err((incoming, why.to_owned())),
         };
         let mut headers = (*self.headers).clone();
         headers.retain(|(name, _)| !set_headers.iter().any(|(set, _)| set == name));
@@ -198,7 +222,7 @@ impl Posted {
     async fn forward(self, server: usize, outgoing: Outgoing) -> Answer {
         let (mut relay, received) = match self.send(server, outgoing).await {
             Ok(sent) => sent,
-            Err((incoming, why)) => return self.failed(&incoming, why),
+            Err((incoming, why)) => return self.failed(&incoming, &why),
         };
         let Received { status, headers, body } = received;
         if status == 404 && self.session.is_some() {
@@ -250,7 +274,7 @@ impl Posted {
         if let Some(running) = incoming.running() {
             self.gateway.record_unknown(running.tool(), &self.id);
         }
-        Answer::Reply(incoming.failed(why))
+        Answer::Reply(incoming.failed(&why))
     }
 
     /// One answer from each of several servers, or what stands for it.
@@ -261,7 +285,7 @@ impl Posted {
     pub(super) async fn collect(&self, server: usize, body: Vec<u8>) -> Result<String, HttpReply> {
         let outgoing = self.inspect(server, &body).await?;
         let sent = self.send(server, outgoing).await;
-        let (mut relay, received) = sent.map_err(|(incoming, why)| incoming.failed(why))?;
+        let (mut relay, received) = sent.map_err(|(incoming, why)| incoming.failed(&why))?;
         let Received { status, headers, body } = received;
         let session = headers.iter().find(|(name, _)| name == SESSION).map(|(_, id)| id.clone());
         let answer = match relay.incoming.head(status, &headers) {
@@ -300,21 +324,8 @@ impl Posted {
     }
 
     /// `initialize`: a line to each server, and a session over them.
-    async fn begin(mut self, body: &[u8]) -> Answer {
-        let (mut links, mut unasked) = (Vec::new(), Vec::new());
-        for (place, server) in self.gateway.servers.iter().enumerate() {
-            let (to, from) = mpsc::channel(QUEUE);
-            match server.link(&self.caller, to) {
-                Ok(link) => links.push(Some(Arc::new(link))),
-                Err(error) => {
-                    tracing::error!(exchange = self.id, %error, "a server cannot be reached");
-                    links.push(None);
-                }
-            }
-            unasked.push((place, from));
-        }
-        let owner = self.gateway.owner(self.exchange.identity());
-        let Some(session) = Session::new(owner, links).map(Arc::new) else {
+    async fn begin(mut self, body: &[u8], state: Option<String>) -> Answer {
+        let Some((session, unasked)) = self.open(state) else {
             return Answer::Reply(HttpReply::problem(503, "no-session", "no session can be opened"));
         };
         self.session = Some(session.clone());
@@ -333,13 +344,45 @@ impl Posted {
             tokio::spawn(async move { session.end().await });
             return Answer::Reply(reply);
         }
+        self.keep(&session, unasked);
+        let owner = self.gateway.owner(self.exchange.identity());
+        let reply = match self.gateway.handles.give(&owner, session.state()) {
+            Some(handle) => HttpReply { body: with_handle(&reply.body, &handle), ..reply },
+            None => reply,
+        };
+        Answer::Begun(reply, session)
+    }
+
+    /// Makes a session known, and hands on what its programs say.
+    pub fn keep(&self, session: &Arc<Session>, unasked: Vec<(usize, mpsc::Receiver<String>)>) {
         for (place, from) in unasked {
-            self.hear(place, from, &session);
+            self.hear(place, from, session);
         }
         for gone in self.gateway.sessions.add(session.clone()) {
             tokio::spawn(async move { gone.end().await });
         }
-        Answer::Begun(reply, session)
+    }
+
+    /// A line to each server, and a session over them that goes on where `state` was.
+    pub fn open(
+        &self,
+        state: Option<String>,
+    ) -> Option<(Arc<Session>, Vec<(usize, mpsc::Receiver<String>)>)> {
+        let (mut links, mut unasked) = (Vec::new(), Vec::new());
+        for (place, server) in self.gateway.servers.iter().enumerate() {
+            let (to, from) = mpsc::channel(QUEUE);
+            match server.link(&self.caller, to) {
+                Ok(link) => links.push(Some(Arc::new(link))),
+                Err(error) => {
+                    tracing::error!(exchange = self.id, %error, "a server cannot be reached");
+                    links.push(None);
+                }
+            }
+            unasked.push((place, from));
+        }
+        let owner = self.gateway.owner(self.exchange.identity());
+        let session = Session::new(owner, links, state).map(Arc::new)?;
+        Some((session, unasked))
     }
 
     /// Hands on what a program says without being asked.

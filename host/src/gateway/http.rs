@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +25,10 @@ use super::session::Session;
 use super::telemetry::Span;
 use super::upstream::SESSION;
 use super::{Gateway, health};
+
+/// What is read of a body that nobody needs, in bytes, and for how long.
+const UNREAD: usize = 64 << 10;
+const UNREAD_TIME: Duration = Duration::from_secs(1);
 
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let [alive, ready, health] = health::PATHS;
@@ -65,16 +70,19 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
         Admitted::Guarded(exchange) => *exchange,
         Admitted::Refuse(reply) => {
             gateway.observed.metrics.refused(reply.status);
-            return answer(reply);
+            return early(reply, body).await;
         }
         // Nothing else is here.
         Admitted::Pass => {
-            return answer(HttpReply::problem(404, "not-found", "nothing is here; MCP is at `/mcp`"));
+            let reply = HttpReply::problem(404, "not-found", "nothing is here; MCP is at `/mcp`");
+            return early(reply, body).await;
         }
     };
-    let session = match session(&gateway, &exchange, &head) {
-        Ok(session) => session,
-        Err(reply) => return answer(*reply),
+    let named = session(&gateway, &exchange, &head);
+    let named = named.and_then(|session| Ok((session, head.one("last-event-id").map_err(Box::new)?)));
+    let (session, last) = match named {
+        Ok((session, last)) => (session, last.map(str::to_owned)),
+        Err(reply) => return early(*reply, body).await,
     };
     let body = match Limited::new(body, exchange.limit()).collect().await {
         Ok(body) => body.to_bytes(),
@@ -82,7 +90,6 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
         Err(_) => return answer(HttpReply::bad("the request broke off")),
     };
     let purpose = exchange.purpose();
-    let last = head.one("last-event-id").ok().flatten().map(str::to_owned);
     let (id, span) = (super::exchange_id(), Span::default());
     let posted = Posted { gateway, exchange, caller, session, headers, id, span };
     match purpose {
@@ -105,6 +112,17 @@ async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
             }
         }
     }
+}
+
+/// An answer to a request whose body nobody needs. It is read, if there is not much of it, so that the connection can go
+/// on; otherwise the client learns that it ends.
+async fn early(reply: HttpReply, body: Body) -> Response {
+    let mut response = answer(reply);
+    let rest = tokio::time::timeout(UNREAD_TIME, Limited::new(body, UNREAD).collect()).await;
+    if !matches!(rest, Ok(Ok(_))) {
+        response.headers_mut().insert("connection", HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn response(gateway: &Gateway, made: Answer) -> Response {
@@ -151,13 +169,16 @@ fn listen(posted: Posted, last: Option<&str>) -> Response {
         return answer(HttpReply::bad("a stream belongs to a session: name it in `Mcp-Session-Id`"));
     };
     let place = last.map(|last| {
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok());
         let (number, seen) = last.split_once('-')?;
-        let (number, seen) = (number.parse::<u64>().ok()?, seen.parse::<u64>().ok()?);
-        Some((number, session.stream_of(number)?, seen.checked_add(1)?))
+        let (number, seen) = (digits(number)??, digits(seen)??);
+        let (outbox, from) = (session.stream_of(number)?, seen.checked_add(1)?);
+        // Never a gap without a word.
+        outbox.has(from).then_some((number, outbox, from))
     });
     match place {
         Some(None) => {
-            let why = "there is no stream with this `Last-Event-ID`, or no longer";
+            let why = "what comes after this `Last-Event-ID` was never here, or is no longer kept";
             answer(HttpReply::problem(404, "unknown-stream", why))
         }
         Some(Some((number, outbox, from))) => events(Some(number), outbox, Some(from), &posted.gateway),

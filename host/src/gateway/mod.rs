@@ -14,6 +14,7 @@ mod config;
 mod enforce;
 mod exchange;
 mod front;
+mod handle;
 mod health;
 mod http;
 mod listener;
@@ -72,8 +73,10 @@ pub struct Settings {
     pub max_response: usize,
     /// Whether calls posted to `/v1/decide` are decided: for enforcement points elsewhere that keep their state here.
     pub decisions: bool,
-    /// Whether MCP 2026-07-28 is spoken, which has no sessions: then rules that ask for memory need the client's trace.
-    pub stateless: bool,
+    /// Whether the client is on the standard streams: it is one client then.
+    pub stdio: bool,
+    /// The key of state handles; without one, they end with the process.
+    pub session_key: Option<PathBuf>,
     /// How callers reach the gateway, and how it knows them.
     pub front: FrontConfig,
     /// Pins, metrics and traces.
@@ -88,17 +91,22 @@ impl Settings {
             http: Vec::new(),
             decide: self.decisions.then(|| front::DECIDE.to_owned()),
             identity: IdentitySource::by_adapter(),
-            session: vec![SessionSource::Mcp, SessionSource::Trace],
+            session: vec![SessionSource::Mcp, SessionSource::Trace, SessionSource::Principal],
             request_limit: self.max_request,
             response_limit: self.max_response,
             refusals: Refusals::Result,
-            versions: match self.stateless {
-                true => VERSIONS.map(str::to_owned).to_vec(),
-                false => SESSION_VERSIONS.map(str::to_owned).to_vec(),
-            },
+            versions: self.versions(),
             origins: self.origins.clone(),
         })
         .map(Guard::with_streams)
+    }
+
+    /// Without sessions, nobody could say which of a program's processes a message is for.
+    fn versions(&self) -> Vec<String> {
+        match self.stdio || self.upstreams.iter().all(|server| server.url.is_some()) {
+            true => VERSIONS.map(str::to_owned).to_vec(),
+            false => SESSION_VERSIONS.map(str::to_owned).to_vec(),
+        }
     }
 
     fn servers(&self) -> Result<Vec<Server>, UpstreamError> {
@@ -143,6 +151,7 @@ pub(crate) struct Gateway {
     sessions: session::Sessions,
     draining: Draining,
     observed: observe::Observed,
+    handles: handle::Handles,
 }
 
 impl Gateway {
@@ -154,7 +163,8 @@ impl Gateway {
         let (servers, guard) = (settings.servers()?, settings.guard()?);
         let (sessions, draining) = (session::Sessions::default(), Draining::default());
         let observed = observe::Observed::new(&settings.observe, servers.len())?;
-        Ok(Arc::new(Gateway { guard, service, log, servers, sessions, draining, observed }))
+        let handles = handle::Handles::new(settings.session_key.as_deref())?;
+        Ok(Arc::new(Gateway { guard, service, log, servers, sessions, draining, observed, handles }))
     }
 
     /// Whose sessions are whose: tenant, agent and user.
@@ -286,6 +296,9 @@ pub enum ServeError {
     /// The upstream cannot be talked to at all.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// There is no key for state handles.
+    #[error(transparent)]
+    Handle(#[from] handle::HandleError),
     /// What is to be guarded makes no sense.
     #[error(transparent)]
     Guard(#[from] ConfigError),

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// What a stream keeps at most for a client that is not there, and how far a client may be behind, in bytes.
 const MOST: usize = 1 << 20;
 /// What it keeps of what was sent, in bytes.
-const SENT: usize = 1 << 16;
+const SENT: usize = 1 << 18;
 /// How often a client hears that the stream is alive.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -33,6 +33,8 @@ struct Inner {
     /// Counts readers; only the last one reads.
     readers: u64,
     reading: bool,
+    /// Since when nobody reads.
+    left: Option<Instant>,
 }
 
 /// What a reader gets.
@@ -68,6 +70,19 @@ impl Outbox {
     /// Whether it ended so long ago that nobody will come back for it.
     pub fn is_over(&self, after: Duration) -> bool {
         self.lock().ended.is_some_and(|ended| ended.elapsed() > after)
+    }
+
+    /// Whether every message from a number on is still here, or still to come.
+    pub fn has(&self, from: u64) -> bool {
+        let inner = self.lock();
+        let first = inner.kept.front().map_or(inner.next, |(number, _)| *number);
+        (first..=inner.next).contains(&from)
+    }
+
+    /// Whether nobody has read for so long.
+    pub fn is_abandoned(&self, after: Duration) -> bool {
+        let mut inner = self.lock();
+        !inner.reading && inner.left.get_or_insert_with(Instant::now).elapsed() > after
     }
 
     /// Whether somebody reads.
@@ -161,6 +176,7 @@ impl Drop for Reader {
         let mut inner = self.outbox.lock();
         if inner.readers == self.number {
             inner.reading = false;
+            inner.left = Some(Instant::now());
         }
         drop(inner);
         self.outbox.changed.notify_waiters();
@@ -194,6 +210,7 @@ mod tests {
         assert_eq!(texts(&outbox, None).await, ["1:b", "2:c"]);
         assert_eq!(texts(&outbox, Some(1)).await, ["1:b", "2:c"]);
         assert_eq!(texts(&outbox, Some(3)).await, Vec::<String>::new());
+        assert!(outbox.has(0) && outbox.has(3) && !outbox.has(4));
         assert!(outbox.is_over(Duration::ZERO) && !outbox.is_over(Duration::from_secs(60)));
     }
 
@@ -218,6 +235,7 @@ mod tests {
         let kept = texts(&outbox, None).await;
         assert_eq!(kept.len(), 1);
         assert!(kept.iter().all(|text| text.starts_with("4:y")));
+        assert!(outbox.has(4) && !outbox.has(3), "what made room is missed");
     }
 
     #[tokio::test]

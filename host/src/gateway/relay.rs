@@ -2,6 +2,7 @@
 //! client is answered by the gateway when policy refuses it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
 use placet_pep::http::Incoming;
@@ -13,6 +14,10 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::telemetry::Span;
 use super::upstream::{Body, Link, Message, Messages};
+
+/// How long a client may stay away from a stream that goes on, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(120);
+const GLANCE: Duration = Duration::from_secs(5);
 
 /// One exchange with one server.
 pub struct Relay {
@@ -88,8 +93,14 @@ impl Relay {
         let Body::Http(response) = body else { return Err(AnswerError::Unexpected) };
         let body = Limited::new(reqwest::Body::from(*response), limit).collect().await;
         let body = body.map_err(|error| AnswerError::Body(error.to_string()))?.to_bytes();
-        let (text, _) = self.message(&body).await.ok_or(AnswerError::Unexpected)?;
-        Ok(text)
+        match (self.message(&body).await, &self.session) {
+            (Some((text, true)), _) => Ok(text),
+            (Some((text, false)), Some(session)) => {
+                session.general().push(&text).await;
+                Err(AnswerError::Unexpected)
+            }
+            _ => Err(AnswerError::Unexpected),
+        }
     }
 
     /// The answer out of a stream of messages; the others go to the session's general stream.
@@ -115,7 +126,11 @@ impl Relay {
         let mut messages = self.messages(body);
         let mut answered = false;
         loop {
-            match messages.next().await {
+            let next = tokio::select! {
+                next = messages.next() => next,
+                () = self.is_useless(&to) => Err("nobody waits for it any more".to_owned()),
+            };
+            match next {
                 Ok(Some(Message::Silent)) => {}
                 Ok(Some(Message::Text(message))) => {
                     if let Some((text, answers)) = self.message(message.as_bytes()).await {
@@ -142,10 +157,33 @@ impl Relay {
         to.end();
     }
 
+    /// Ready when nobody will read what comes: the session has ended, or its client has not come back for long.
+    async fn is_useless(&self, to: &Outbox) {
+        let left = async {
+            while !to.is_abandoned(PATIENCE) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        match &self.session {
+            Some(session) => tokio::select! {
+                () = session.ended() => {}
+                () = left => {}
+            },
+            None => left.await,
+        }
+    }
+
     /// Hands on what a server says of itself, for as long as it does.
     pub async fn unasked(self, mut messages: Messages, to: Arc<Outbox>) {
         loop {
-            match messages.next().await {
+            let next = match &self.session {
+                Some(session) => tokio::select! {
+                    next = messages.next() => next,
+                    () = session.ended() => return,
+                },
+                None => messages.next().await,
+            };
+            match next {
                 Ok(Some(Message::Text(message))) => {
                     if let Some((text, _)) = self.message(message.as_bytes()).await {
                         to.push(&text).await;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::outbox::Outbox;
 use super::upstream::Link;
 
@@ -24,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(4 * 3600);
 #[derive(Debug)]
 pub struct Session {
     id: String,
+    /// What its memory is kept under: its own id, or that of the session that it carries on.
+    state: String,
     owner: String,
     links: Vec<Option<Arc<Link>>>,
     asks: Mutex<Asks>,
@@ -31,6 +35,7 @@ pub struct Session {
     general: Arc<Outbox>,
     listening: AtomicBool,
     used: Mutex<Instant>,
+    ended: watch::Sender<bool>,
 }
 
 /// What servers have asked of the client.
@@ -44,13 +49,20 @@ struct Asks {
 /// What an ask of a server is called towards the client.
 const ASK: &str = "placet-ask-";
 
+fn ask_id(number: u64) -> String {
+    format!("\"{ASK}{number}\"")
+}
+
 impl Session {
-    /// A session of a principal over lines to the servers; `None` when the system gives no randomness.
-    pub fn new(owner: String, links: Vec<Option<Arc<Link>>>) -> Option<Session> {
+    /// A session of a principal over lines to the servers, which carries on an earlier one's state or has its own;
+    /// `None` when the system gives no randomness.
+    pub fn new(owner: String, links: Vec<Option<Arc<Link>>>, state: Option<String>) -> Option<Session> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).ok()?;
+        let id = format!("placet-{}", placet_bundle::hex(&bytes));
         Some(Session {
-            id: format!("placet-{}", placet_bundle::hex(&bytes)),
+            state: state.unwrap_or_else(|| id.clone()),
+            id,
             owner,
             links,
             asks: Mutex::default(),
@@ -58,12 +70,18 @@ impl Session {
             general: Arc::default(),
             listening: AtomicBool::new(false),
             used: Mutex::new(Instant::now()),
+            ended: watch::channel(false).0,
         })
     }
 
     /// What the client knows it by.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What its memory is kept under.
+    pub fn state(&self) -> &str {
+        &self.state
     }
 
     /// The line to a server, when there is one.
@@ -116,12 +134,16 @@ impl Session {
         asks.last += 1;
         let number = asks.last;
         asks.open.insert(number, (server, id.to_owned()));
-        format!("\"{ASK}{number}\"")
+        ask_id(number)
     }
 
     /// Which server asked what the client answers, and the server's id of it; each is answered once.
     pub fn answered(&self, id: &str) -> Option<(usize, String)> {
         let number = id.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(ASK)?.parse().ok()?;
+        // Only as it was given out.
+        if ask_id(number) != id {
+            return None;
+        }
         lock(&self.asks).open.remove(&number)
     }
 
@@ -136,8 +158,15 @@ impl Session {
         }
     }
 
-    /// Ends it: its servers are told, and whoever reads its streams.
+    /// Ready when it has ended.
+    pub async fn ended(&self) {
+        // The sender lives as long as the session.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Ends it: its servers are told, and whoever reads its streams or waits for its servers.
     pub async fn end(&self) {
+        self.ended.send_replace(true);
         self.general.end();
         for link in self.links.iter().flatten() {
             link.end().await;
@@ -208,7 +237,7 @@ mod tests {
     fn only_sessions_that_were_opened_are_known_and_only_to_their_owner() {
         let sessions = Sessions::default();
         let open = |owner: &str| {
-            let session = Arc::new(Session::new(owner.to_owned(), Vec::new()).expect("random"));
+            let session = Arc::new(Session::new(owner.to_owned(), Vec::new(), None).expect("random"));
             sessions.add(session.clone());
             session.id().to_owned()
         };
@@ -231,10 +260,18 @@ mod tests {
 
     #[test]
     fn what_a_server_asked_is_answered_once() {
-        let session = Session::new("ann".to_owned(), Vec::new()).expect("random");
+        let session = Session::new("ann".to_owned(), Vec::new(), None).expect("random");
         let first = session.ask(1, "7");
         let second = session.ask(0, "\"7\"");
-        for forged in ["7", "\"7\"", "\"placet-ask-9\"", "null", "\"placet-ask-01x\""] {
+        for forged in [
+            "7",
+            "\"7\"",
+            "\"placet-ask-9\"",
+            "null",
+            "\"placet-ask-01x\"",
+            "\"placet-ask-01\"",
+            "\"placet-ask-+1\"",
+        ] {
             assert_eq!(session.answered(forged), None, "{forged}");
         }
         assert_eq!(session.answered(&second), Some((0, "\"7\"".to_owned())));
@@ -244,7 +281,7 @@ mod tests {
 
     #[test]
     fn questions_and_streams_are_bounded() {
-        let session = Session::new("ann".to_owned(), Vec::new()).expect("random");
+        let session = Session::new("ann".to_owned(), Vec::new(), None).expect("random");
         let first = session.ask(0, "1");
         (0..MOST_ASKS).for_each(|_| drop(session.ask(0, "1")));
         assert_eq!(session.answered(&first), None);

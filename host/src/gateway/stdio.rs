@@ -2,6 +2,7 @@
 //! long as it does.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use placet_pep::http::{Admitted, Head, HttpReply, Peer};
@@ -20,6 +21,8 @@ use super::upstream::{SESSION, line};
 
 /// Requests that may be under way at once; then no more are read.
 const MOST: usize = 256;
+/// How long requests under way may take after the client's end.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Lines that wait for the client.
 const QUEUE: usize = 64;
 
@@ -44,7 +47,7 @@ pub async fn serve(
         session.end().await;
     }
     // What was answered is written before the end.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(5), writer).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), writer).await;
     Ok(())
 }
 
@@ -89,8 +92,16 @@ async fn read(client: Arc<Client>) {
             let _ = task.await;
         }
     }
-    // Requests under way are answered before the end.
-    let _ = most.acquire_many(u32::try_from(MOST).unwrap_or(u32::MAX)).await;
+    // Requests under way are answered before the end, if that does not take long and the client still reads.
+    let answered = most.acquire_many(u32::try_from(MOST).unwrap_or(u32::MAX));
+    tokio::select! {
+        answered = tokio::time::timeout(PATIENCE, answered) => {
+            if answered.is_err() {
+                tracing::warn!("requests under way did not finish in time and are cut off");
+            }
+        }
+        () = client.to.closed() => {}
+    }
 }
 
 impl Client {
@@ -110,18 +121,28 @@ impl Client {
         let head = Head { method: "POST", path: super::ENDPOINT, headers: &headers };
         let peer = Peer { identity: Some(&self.caller.identity), ..Peer::default() };
         match self.gateway.guard.admit(&head, &peer) {
-            Admitted::Guarded(exchange) => Ok(Posted {
-                gateway: self.gateway.clone(),
-                exchange: *exchange,
-                caller: self.caller.clone(),
-                session,
-                headers: Arc::new(headers),
-                id: super::exchange_id(),
-                span: Span::default(),
-            }),
+            Admitted::Guarded(exchange) => {
+                let (gateway, headers) = (self.gateway.clone(), Arc::new(headers));
+                let (id, caller, span) = (super::exchange_id(), self.caller.clone(), Span::default());
+                let mut posted = Posted { gateway, exchange: *exchange, caller, session, headers, id, span };
+                if posted.session.is_none() && posted.exchange.is_stateless() {
+                    posted.session = self.opened(&posted);
+                }
+                Ok(posted)
+            }
             Admitted::Refuse(reply) => Err(reply),
             Admitted::Pass => Err(HttpReply::bad("messages are not guarded here")),
         }
+    }
+
+    /// Lines to the servers for a client that speaks the version without sessions: they last as long as it does.
+    fn opened(&self, posted: &Posted) -> Option<Arc<Session>> {
+        let (session, unasked) = posted.open(None)?;
+        posted.keep(&session, unasked);
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
+        let (general, to) = (session.general().clone(), self.to.clone());
+        tokio::spawn(async move { hand_on(&general, &to).await });
+        Some(session)
     }
 
     async fn answer(self: &Arc<Self>, answer: Answer, to: &str) {
@@ -136,7 +157,7 @@ impl Client {
                     self.say(&federate::with_id(&error(why), &id.to_string())).await;
                 }
             }
-            Answer::Events(_, outbox) => self.hand_on(outbox).await,
+            Answer::Events(_, outbox) => hand_on(&outbox, &self.to).await,
             Answer::Begun(reply, session) => {
                 let general = session.general().clone();
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
@@ -144,25 +165,29 @@ impl Client {
                 if let Ok(posted) = self.posted(b"{}") {
                     posted.listen(&session);
                 }
-                let client = self.clone();
-                tokio::spawn(async move { client.hand_on(general).await });
-            }
-        }
-    }
-
-    async fn hand_on(&self, outbox: Arc<Outbox>) {
-        let mut items = Box::pin(outbox.read(None));
-        while let Some(item) = items.next().await {
-            if let Item::Message(_, text) = item {
-                self.say(&text).await;
+                let to = self.to.clone();
+                tokio::spawn(async move { hand_on(&general, &to).await });
             }
         }
     }
 
     async fn say(&self, message: &str) {
-        // A client that does not read any more is gone.
-        let _ = self.to.send(one_line(message).into_owned()).await;
+        say(&self.to, message).await;
     }
+}
+
+async fn hand_on(outbox: &Arc<Outbox>, to: &mpsc::Sender<String>) {
+    let mut items = Box::pin(outbox.read(None));
+    while let Some(item) = items.next().await {
+        if let Item::Message(_, text) = item {
+            say(to, &text).await;
+        }
+    }
+}
+
+async fn say(to: &mpsc::Sender<String>, message: &str) {
+    // A client that does not read any more is gone.
+    let _ = to.send(one_line(message).into_owned()).await;
 }
 
 /// A reply as a message: what is none becomes an error without an id.

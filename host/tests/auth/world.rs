@@ -172,7 +172,8 @@ pub async fn gateway(
         max_request: 1 << 20,
         max_response: 1 << 20,
         decisions: true,
-        stateless: true,
+        stdio: false,
+        session_key: None,
         front: front(folder, &config),
         observe: Observe::default(),
     };

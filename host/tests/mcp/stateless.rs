@@ -51,7 +51,9 @@ async fn a_trace_is_a_session() {
     let world = World::start().await;
     let call = |trace: Option<&'static str>| body("tools/call", Some("rows"), trace);
     let (a, b) = ("0af7651916cd43dd8448eb211c80319c", "1af7651916cd43dd8448eb211c80319c");
-    for (trace, verdict) in [(Some(a), "allow"), (Some(b), "allow"), (Some(a), "deny"), (None, "deny")] {
+    for (trace, verdict) in
+        [(Some(a), "allow"), (Some(b), "allow"), (Some(a), "deny"), (None, "allow"), (None, "deny")]
+    {
         let headers = [("mcp-method", "tools/call"), ("mcp-name", "rows")];
         let (_, answer) = post(&world, &headers, &call(trace)).await;
         assert_eq!(
@@ -59,7 +61,7 @@ async fn a_trace_is_a_session() {
             "{trace:?}: {answer}"
         );
     }
-    assert_eq!(world.calls(), ["rows", "rows"]);
+    assert_eq!(world.calls(), ["rows", "rows", "rows"]);
 }
 
 #[tokio::test]
@@ -104,4 +106,52 @@ async fn decisions_for_others() {
     assert_eq!(decide("nonsense".to_owned()).await, answer(200, "deny", "bad-request"));
     assert_eq!(world.records().len(), 5);
     assert_eq!(world.count(), 0);
+}
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}META}}"#;
+
+/// Begins a session, which may carry another on, and gives its id and its handle.
+async fn begin(world: &World, handle: Option<&str>) -> (String, String) {
+    let meta = handle.map_or(String::new(), |of| format!(r#","_meta":{{"dev.placet/session":"{of}"}}"#));
+    let request = world.client.post(&world.url).header("content-type", "application/json");
+    let response = request.body(INITIALIZE.replace("META", &meta)).send().await.expect("an answer");
+    let id = response.headers().get("mcp-session-id").expect("a session").to_str().expect("text").to_owned();
+    let answer: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+    (id, answer["result"]["_meta"]["dev.placet/session"].as_str().expect("a handle").to_owned())
+}
+
+#[tokio::test]
+async fn a_handle_carries_a_session_on() {
+    let world = World::start().await;
+    let verdict = |answer: &Value| answer["result"]["_meta"]["dev.placet/decision"]["verdict"].clone();
+    let (first, handle) = begin(&world, None).await;
+    assert_eq!(verdict(&world.call(Some(&first), "rows", json!({})).await), "allow");
+    // Over another connection, and in the version without sessions.
+    let (second, _) = begin(&world, Some(&handle)).await;
+    assert_ne!(first, second);
+    assert_eq!(verdict(&world.call(Some(&second), "rows", json!({})).await), "deny");
+    let (_, other) = begin(&world, None).await;
+    let headers = [("mcp-method", "tools/call"), ("mcp-name", "rows")];
+    for (handle, expected) in [(&other, json!("allow")), (&other, json!("deny")), (&handle, json!("deny"))] {
+        let mut call: Value = serde_json::from_str(&body("tools/call", Some("rows"), None)).expect("JSON");
+        call["params"]["_meta"]["dev.placet/session"] = handle.as_str().into();
+        let (_, answer) = post(&world, &headers, &call.to_string()).await;
+        assert_eq!(verdict(&answer), expected, "{answer}");
+    }
+    let reached = world.reached.lock().expect("no panic").clone();
+    assert!(!json!(reached).to_string().contains("dev.placet/session"), "handles stay at the gateway");
+}
+
+#[tokio::test]
+async fn a_handle_that_is_none_is_refused() {
+    let world = World::start().await;
+    let elsewhere = begin(&World::start().await, None).await.1;
+    for handle in [json!(elsewhere), json!("placet-1"), json!(""), json!(7), Value::Null] {
+        let mut call: Value = serde_json::from_str(&body("tools/call", Some("pay"), None)).expect("JSON");
+        call["params"]["_meta"]["dev.placet/session"] = handle.clone();
+        let headers = [("mcp-method", "tools/call"), ("mcp-name", "pay")];
+        let (status, answer) = post(&world, &headers, &call.to_string()).await;
+        assert_eq!((status, &answer["code"]), (403, &json!("bad-handle")), "{handle}: {answer}");
+        assert_eq!(world.count(), 0, "{handle} reached the server");
+    }
 }

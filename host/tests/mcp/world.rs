@@ -101,7 +101,8 @@ impl World {
             max_request: 1 << 20,
             max_response: 1 << 20,
             decisions: true,
-            stateless: true,
+            stdio: false,
+            session_key: None,
             front: FrontConfig::default(),
             observe: Observe::default(),
         };

@@ -99,7 +99,8 @@ impl World {
             max_request: 1 << 20,
             max_response: 1 << 20,
             decisions: false,
-            stateless: true,
+            stdio: false,
+            session_key: None,
             front: FrontConfig::default(),
             observe,
         };

@@ -149,6 +149,8 @@ pub enum SessionSource {
     Trace,
     /// A header that the operator trusts.
     Header(String),
+    /// Agent and user themselves: what nothing else gives a session shares one.
+    Principal,
 }
 
 /// Who calls: fixed, and at most one source for what is not.
@@ -317,7 +319,7 @@ impl Config {
         }
         for header in self.session.iter().filter_map(|source| match source {
             SessionSource::Header(name) => Some(name),
-            SessionSource::Mcp | SessionSource::Trace => None,
+            SessionSource::Mcp | SessionSource::Trace | SessionSource::Principal => None,
         }) {
             header_name(header)?;
         }

@@ -9,6 +9,8 @@ pub struct Events {
     /// What has come of the next event.
     rest: Vec<u8>,
     begun: bool,
+    /// Whether the last byte was a carriage return.
+    returned: bool,
 }
 
 /// One event.
@@ -26,7 +28,7 @@ pub struct Event {
 
 impl Events {
     pub(super) fn new(limit: usize) -> Events {
-        Events { limit, rest: Vec::new(), begun: false }
+        Events { limit, rest: Vec::new(), begun: false, returned: false }
     }
 
     /// The stream goes on in a new one: what has come of an event in the old one is lost.
@@ -39,50 +41,38 @@ impl Events {
     /// # Errors
     /// When an event is over the limit, or is not UTF-8. The stream must end then.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, &'static str> {
-        self.rest.extend_from_slice(bytes);
-        if !self.begun && self.rest.len() >= 3 {
-            self.begun = true;
-            if self.rest.starts_with("\u{feff}".as_bytes()) {
-                self.rest.drain(..3);
-            }
-        }
         let mut events = Vec::new();
-        while let Some((event, rest)) = next(&self.rest) {
-            let event = std::str::from_utf8(event).map_err(|_| "an event of the server is not UTF-8")?;
-            events.push(read(event));
-            self.rest = rest.to_vec();
-        }
-        if self.rest.len() > self.limit {
-            return Err("an event of the server is too long");
+        for byte in bytes {
+            // A line ends with CR, LF, or both: at the CR at once, and an LF right after belongs to it.
+            let belongs = std::mem::replace(&mut self.returned, *byte == b'\r') && *byte == b'\n';
+            match byte {
+                b'\n' if belongs => {}
+                b'\r' | b'\n' if self.rest.last().is_none_or(|last| *last == b'\n') => {
+                    events.push(self.whole()?)
+                }
+                b'\r' | b'\n' => self.rest.push(b'\n'),
+                byte => self.rest.push(*byte),
+            }
+            if self.rest.len() > self.limit {
+                return Err("an event of the server is too long");
+            }
         }
         Ok(events)
     }
-}
 
-/// The text of the first event, and what comes after the empty line that ends it.
-fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut start = 0;
-    loop {
-        let line = bytes.get(start..)?;
-        let end = line.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
-        let broken = line.get(end..)?;
-        let skip = match broken {
-            // A line feed may still come.
-            [b'\r'] => return None,
-            [b'\r', b'\n', ..] => 2,
-            _ => 1,
-        };
-        let after = start.saturating_add(end).saturating_add(skip);
-        if end == 0 {
-            return Some((bytes.get(..start)?, bytes.get(after..)?));
-        }
-        start = after;
+    /// The event that an empty line ends.
+    fn whole(&mut self) -> Result<Event, &'static str> {
+        let bytes = std::mem::take(&mut self.rest);
+        let text = std::str::from_utf8(&bytes).map_err(|_| "an event of the server is not UTF-8")?;
+        // A byte order mark may stand before everything.
+        let first = !std::mem::replace(&mut self.begun, true);
+        Ok(read(text.strip_prefix('\u{feff}').filter(|_| first).unwrap_or(text)))
     }
 }
 
 fn read(text: &str) -> Event {
     let mut event = Event::default();
-    for line in text.split("\r\n").flat_map(|line| line.split(['\n', '\r'])) {
+    for line in text.split('\n') {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {

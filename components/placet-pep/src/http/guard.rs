@@ -14,6 +14,7 @@ use crate::identity::Identity;
 use crate::listing;
 use crate::message::{self, Message};
 use crate::mirror::{Mirror, decoded, encoded};
+use crate::reply::HANDLE;
 
 /// What is guarded, ready to be asked.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct Exchange {
     identity: Identity,
     session: Option<String>,
     traced: bool,
+    /// The session when nothing else is one.
+    fallback: Option<String>,
     limit: usize,
     response_limit: usize,
     refusals: Refusals,
@@ -101,6 +104,8 @@ pub enum Inspected {
     Answer(Vec<u8>),
 }
 
+/// A version that is not agreed on here, and that some clients go on naming in a session of a later one.
+const EARLIER: &str = "2025-03-26";
 /// Headers that make some servers take a request for another one.
 const OTHER_TARGET: [&str; 3] = ["x-original-url", "x-rewrite-url", "x-override-url"];
 const OTHER_METHOD: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -259,13 +264,13 @@ impl Guard {
         self.readable(head, "application/json")?;
         // The call says whose it is.
         let nobody = Identity::nobody();
-        Ok(self.exchange_of(Kind::Decide, nobody, None, false))
+        Ok(self.exchange_of(Kind::Decide, nobody))
     }
 
     fn exchange(&self, kind: Kind, head: &Head<'_>, peer: &Peer<'_>) -> Result<Exchange, HttpReply> {
         let identity = identify(&self.config.identity, head, peer)?;
         let mut session = identity.session.clone();
-        let mut traced = false;
+        let (mut traced, mut fallback) = (false, None);
         for source in &self.config.session {
             if session.is_some() {
                 break;
@@ -273,6 +278,11 @@ impl Guard {
             let found = match source {
                 SessionSource::Mcp => head.one("mcp-session-id")?,
                 SessionSource::Header(name) => head.one(name)?,
+                SessionSource::Principal => {
+                    // The message may still name a trace.
+                    fallback = Some(identity.session_id(""));
+                    break;
+                }
                 SessionSource::Trace => {
                     traced = true;
                     head.one("traceparent")?.and_then(trace_id)
@@ -280,12 +290,13 @@ impl Guard {
             };
             session = found.filter(|id| !id.is_empty()).map(|id| identity.session_id(id));
         }
-        Ok(self.exchange_of(kind, identity, session, traced))
+        Ok(Exchange { session, traced, fallback, ..self.exchange_of(kind, identity) })
     }
 
-    fn exchange_of(&self, kind: Kind, identity: Identity, session: Option<String>, traced: bool) -> Exchange {
-        let Config { request_limit, response_limit, refusals, .. } = self.config;
-        Exchange { kind, identity, session, traced, limit: request_limit, response_limit, refusals }
+    fn exchange_of(&self, kind: Kind, identity: Identity) -> Exchange {
+        let Config { request_limit: limit, response_limit, refusals, .. } = self.config;
+        let (session, traced, fallback) = (None, false, None);
+        Exchange { kind, identity, session, traced, fallback, limit, response_limit, refusals }
     }
 
     /// Whether a body may be read at all: of the right type, in UTF-8, not encoded, not too long.
@@ -374,6 +385,9 @@ fn mirror(head: &Head<'_>, versions: &[String]) -> Result<Mirror, HttpReply> {
         },
     };
     let version = head.one("mcp-protocol-version")?;
+    // In a session, the version is what `initialize` has agreed on, and the server is told that one.
+    let in_session = head.one("mcp-session-id")?.is_some();
+    let version = version.filter(|version| !(in_session && *version == EARLIER));
     if let Some(version) = version.filter(|version| !versions.iter().any(|of| of == version)) {
         return Err(HttpReply::unspoken(version, versions));
     }
@@ -439,6 +453,21 @@ impl Exchange {
         Some(Question { exchange, body, headers })
     }
 
+    /// The same exchange in the session of this id, unless the identity fixes one.
+    pub fn with_session(self, id: &str) -> Exchange {
+        let fixed = self.identity.session.clone();
+        let session = Some(fixed.unwrap_or_else(|| self.identity.session_id(id)));
+        Exchange { session, ..self }
+    }
+
+    /// The signed state handle that a message carries in its `_meta`: the gateway that gave it out can tell whose
+    /// session it is. `Some(None)` when what stands there is none.
+    pub fn handle(&self, body: &[u8]) -> Option<Option<String>> {
+        let Ok(Message::Request { params, .. }) = message::read(body, self.limit) else { return None };
+        let handle = params?.get("_meta")?.get(HANDLE)?;
+        Some(handle.as_str().map(|handle| handle.into_owned()))
+    }
+
     /// Whether a message says what its headers say; of one that cannot be read, [`Exchange::inspect`] says so.
     ///
     /// # Errors
@@ -489,13 +518,13 @@ impl Exchange {
         if body.len() > self.limit {
             return Inspected::Refuse(self.too_large());
         }
-        let Exchange { identity, session, traced, limit, response_limit, refusals, .. } = self;
+        let Exchange { identity, session, traced, fallback, limit, response_limit, refusals, .. } = self;
         match self.kind {
             Kind::Decide => Inspected::Answer(body.to_vec()),
             Kind::Listen { .. } => Inspected::Refuse(HttpReply::bad("there is nothing to send on a stream")),
             Kind::End if body.is_empty() => Inspected::Forward(Box::new(Outgoing::end())),
             Kind::End => Inspected::Refuse(HttpReply::bad("the end of a session has no body")),
-            Kind::Api(call) => match call.propose(body, identity, session, now, limit) {
+            Kind::Api(call) => match call.propose(body, identity, session.or(fallback), now, limit) {
                 Ok(proposal) => Inspected::Decide(Box::new(Proposal::of_api(proposal, response_limit))),
                 Err(reply) => Inspected::Refuse(reply),
             },
@@ -505,6 +534,7 @@ impl Exchange {
                     identity: &identity,
                     session: session.as_deref(),
                     traced,
+                    fallback: fallback.as_deref(),
                     now,
                     max_bytes: limit,
                     server: server.as_deref(),

@@ -398,7 +398,11 @@ fn streams_of_events() {
     check(&["data: a\n\n"], &[Some("a")]);
     check(&["da", "ta: a\n", "\ndata:b\n\n"], &[Some("a"), Some("b")]);
     check(&["data: a\r\n\r", "\ndata: b\r\r\n"], &[Some("a"), Some("b")]);
+    check(&["data: a\r\r"], &[Some("a")]);
+    check(&["data: a\n\r"], &[Some("a")]);
+    check(&["data: a\r", "\n", "\r", "\ndata: b\r\n\r"], &[Some("a"), Some("b")]);
     check(&["\u{feff}data: a\n\n"], &[Some("a")]);
+    check(&["data: a\n\n", "\u{feff}data: b\n\n"], &[Some("a"), None]);
     check(&["event: x\nid: 1\ndata: a\ndata: b\nretry: 5\n\n"], &[Some("a\nb")]);
     check(&[": ping\n\n", "event: x\n\n"], &[None, None]);
     check(&["data: not whole\n"], &[]);

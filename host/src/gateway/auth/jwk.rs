@@ -2,9 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use serde::Deserialize;
 
-use super::jws::{Algorithm, PublicKey, integer, tagged};
+use super::jws::Algorithm;
 
 /// The keys of an issuer that can check signatures. Others in the same set (for encryption, symmetric, of unknown
 /// kinds) are left out.
@@ -25,19 +27,41 @@ struct Set {
     keys: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
-    #[serde(rename = "use")]
-    purpose: Option<String>,
-    key_ops: Option<Vec<String>>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
+/// A public key for one kind of algorithm.
+#[derive(Clone)]
+pub struct PublicKey {
+    kind: Kind,
+    key: DecodingKey,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+/// Least length of an RSA modulus, in bytes (RFC 7518, section 3.3).
+const RSA_LEAST: usize = 256;
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublicKey").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl PublicKey {
+    /// What it is for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// As the JWT library has it.
+    pub fn of_library(&self) -> &DecodingKey {
+        &self.key
+    }
 }
 
 impl KeySet {
@@ -49,7 +73,7 @@ impl KeySet {
         let set: Set =
             serde_json::from_str(text).map_err(|error| format!("not a JSON Web Key Set: {error}"))?;
         let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
-        let keys: Vec<Key> = keys.filter_map(Jwk::key).collect();
+        let keys: Vec<Key> = keys.filter_map(|jwk| Key::of(&jwk)).collect();
         match keys.is_empty() {
             true => {
                 Err("no key of this set can check a signature here (RSA, P-256, P-384, Ed25519)".to_owned())
@@ -71,43 +95,41 @@ impl KeySet {
     }
 }
 
-impl Jwk {
-    fn key(self) -> Option<Key> {
-        if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
+impl Key {
+    fn of(jwk: &Jwk) -> Option<Key> {
+        let common = &jwk.common;
+        if common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
             return None;
         }
-        if self.key_ops.as_ref().is_some_and(|ops| !ops.iter().any(|op| op == "verify")) {
+        if common.key_operations.as_ref().is_some_and(|ops| !ops.contains(&KeyOperations::Verify)) {
             return None;
         }
         // A key for an algorithm that is not known here is not a key for another.
-        let algorithm = match &self.alg {
-            Some(name) => Some(Algorithm::named(name)?),
+        let algorithm = match &common.key_algorithm {
+            Some(algorithm) => Some(Algorithm::named(serde_json::to_value(algorithm).ok()?.as_str()?)?),
             None => None,
         };
-        let public = self.public()?;
-        Some(Key { id: self.kid, algorithm, public })
-    }
-
-    fn public(&self) -> Option<PublicKey> {
-        let bytes = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
-        match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => {
-                let mut body = integer(&bytes(&self.n)?);
-                body.extend(integer(&bytes(&self.e)?));
-                Some(PublicKey::Rsa(tagged(0x30, &body)))
-            }
-            ("EC", Some("P-256")) => point(&bytes(&self.x)?, &bytes(&self.y)?, 32).map(PublicKey::P256),
-            ("EC", Some("P-384")) => point(&bytes(&self.x)?, &bytes(&self.y)?, 48).map(PublicKey::P384),
-            ("OKP", Some("Ed25519")) => bytes(&self.x).filter(|key| key.len() == 32).map(PublicKey::Ed25519),
-            _ => None,
-        }
+        let kind = kind(&jwk.algorithm)?;
+        let key = DecodingKey::from_jwk(jwk).ok()?;
+        Some(Key { id: common.key_id.clone(), algorithm, public: PublicKey { kind, key } })
     }
 }
 
-/// An uncompressed point (SEC 1, section 2.3.3).
-fn point(x: &[u8], y: &[u8], width: usize) -> Option<Vec<u8>> {
-    if x.len() != width || y.len() != width {
-        return None;
+fn kind(of: &AlgorithmParameters) -> Option<Kind> {
+    match of {
+        AlgorithmParameters::RSA(rsa) => {
+            let modulus = URL_SAFE_NO_PAD.decode(&rsa.n).ok()?;
+            let long = modulus.iter().skip_while(|byte| **byte == 0).count() >= RSA_LEAST;
+            long.then_some(Kind::Rsa)
+        }
+        AlgorithmParameters::EllipticCurve(of) => match of.curve {
+            EllipticCurve::P256 => Some(Kind::P256),
+            EllipticCurve::P384 => Some(Kind::P384),
+            _ => None,
+        },
+        AlgorithmParameters::OctetKeyPair(of) => {
+            (of.curve == EllipticCurve::Ed25519).then_some(Kind::Ed25519)
+        }
+        _ => None,
     }
-    Some([&[4], x, y].concat())
 }

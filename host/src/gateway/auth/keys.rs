@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 
 use super::file::Reloaded;
 use super::http::{self, fetch};
-use super::jwk::KeySet;
-use super::jws::{Algorithm, PublicKey};
+use super::jwk::{KeySet, PublicKey};
+use super::jws::Algorithm;
 
 /// Where a key set is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -129,13 +129,14 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
-    /// What the agent is told.
-    pub fn why(&self) -> &'static str {
+    /// What a client may know of it: nothing of where servers are.
+    pub fn why(&self) -> String {
         match self {
             UpstreamError::Unauthenticated(_) => {
-                "the gateway cannot authenticate to the server for this caller"
+                "the gateway cannot authenticate to the server for this caller".to_owned()
             }
-            _ => "the server does not answer",
+            UpstreamError::Ended | UpstreamError::InUse(_) => self.to_string(),
+            _ => "the server does not answer".to_owned(),
         }
     }
 }
