@@ -55,12 +55,22 @@ pub fn with_member(json: Json<'_>, name: &str, value: &str) -> String {
 }
 
 /// A JSON text in one line, for transports where a line break ends a message. JSON has raw line breaks between its tokens
-/// only.
+/// only; what Unicode also calls one stands in strings only, where it is escaped.
 pub fn one_line(json: &str) -> Cow<'_, str> {
-    match json.contains(['\n', '\r']) {
-        true => Cow::Owned(json.replace(['\n', '\r'], " ")),
-        false => Cow::Borrowed(json),
+    if !json.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+        return Cow::Borrowed(json);
     }
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' | '\r' => line.push(' '),
+            '\u{85}' => line.push_str("\\u0085"),
+            '\u{2028}' => line.push_str("\\u2028"),
+            '\u{2029}' => line.push_str("\\u2029"),
+            c => line.push(c),
+        }
+    }
+    Cow::Owned(line)
 }
 
 /// A list of JSON texts.

@@ -145,6 +145,7 @@ async fn serving(
         Some(address) => Some(TcpListener::bind(address).await?),
         None => None,
     };
+    let stop = stopped()?;
     let handle = service.policy().clone();
     let _watcher = match args.no_reload {
         true => None,
@@ -165,14 +166,14 @@ async fn serving(
         "deciding"
     );
     let Some(listener) = listener else {
-        return serve_stdio(settings, service, log, stopped()).await;
+        return serve_stdio(settings, service, log, stop).await;
     };
     let address = listener.local_addr()?;
     let scheme = if settings.front.tls.is_some() { "https" } else { "http" };
     let prepared = Prepared::new(address, settings, service, log)?;
     // Whoever started the gateway learns where it is.
     println!("listening on {scheme}://{address}/mcp");
-    prepared.serve(listener, stopped()).await
+    prepared.serve(listener, stop).await
 }
 
 /// What flags and configuration file say together.
@@ -274,18 +275,23 @@ fn start_logging(out: &Output) {
     drop(started);
 }
 
-/// Ready when the process is asked to stop.
-async fn stopped() {
+/// Ready when the process is asked to stop. From the call on, not from when it is first waited for: whoever has read where
+/// the gateway listens may stop it.
+fn stopped() -> Result<impl Future<Output = ()> + Send + 'static, std::io::Error> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let [mut terminate, mut interrupt] =
+            [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+        Ok(async move {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
-        }
+        })
     }
-    let _ = tokio::signal::ctrl_c().await;
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }

@@ -109,13 +109,13 @@ impl Posted {
             }
             Route::Lists { id, list, pages } => self.lists(&id, list, pages, &names).await,
             Route::Every { answer } => {
-                self.each((0..names.len()).map(|server| (server, body.to_vec()))).await;
-                match answer {
-                    Some(answer) => Answer::Reply(HttpReply::json(200, answer)),
-                    None => {
-                        Answer::Reply(HttpReply { status: 202, headers: Vec::new(), body: String::new() })
-                    }
-                }
+                let made = self.each((0..names.len()).map(|server| (server, body.to_vec()))).await;
+                let refused = |of: &HttpReply| (400..500).contains(&of.status);
+                Answer::Reply(match (answer, made.into_iter().filter_map(Result::err).find(refused)) {
+                    (Some(answer), _) => HttpReply::json(200, answer),
+                    (None, Some(refused)) => refused,
+                    (None, None) => HttpReply { status: 202, headers: Vec::new(), body: String::new() },
+                })
             }
             Route::Answered(answer) => Answer::Reply(HttpReply::json(200, answer)),
             Route::Refused(reply) => Answer::Reply(reply.into()),

@@ -23,11 +23,18 @@ pub fn is_server_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 32 && name.bytes().all(plain)
 }
 
-/// A server's own name of something that clients know as `name`, be it a name or a URI; `None` when it is not this
-/// server's.
-pub fn inward(server: &str, name: &str) -> Option<String> {
-    let rest = name.strip_prefix(server)?;
-    let own = rest.strip_prefix(SEPARATOR).or_else(|| rest.strip_prefix('+'))?;
+/// A server's own name of a tool, prompt or task that clients know as `name`; `None` when it is not this server's.
+pub fn inward_name(server: &str, name: &str) -> Option<String> {
+    own(server, name, SEPARATOR)
+}
+
+/// The same of a resource.
+pub fn inward_uri(server: &str, uri: &str) -> Option<String> {
+    own(server, uri, "+")
+}
+
+fn own(server: &str, name: &str, separator: &str) -> Option<String> {
+    let own = name.strip_prefix(server)?.strip_prefix(separator)?;
     (!own.is_empty()).then(|| own.to_owned())
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use placet_model::Json;
 
-use super::inward;
 use super::merge::{Cursors, List};
+use super::{inward_name, inward_uri};
 use crate::exchange::request;
 use crate::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Message};
 use crate::reply::{Reply, response};
@@ -107,9 +107,10 @@ impl Find<'_> {
     }
 
     /// The server that something belongs to, and its own name for it.
-    fn owner(&self, name: &str) -> Option<(usize, String)> {
+    fn owner(&self, member: &str, name: &str) -> Option<(usize, String)> {
+        let own = if member == "uri" { inward_uri } else { inward_name };
         let mut found = self.servers.iter().enumerate();
-        found.find_map(|(place, server)| Some((place, inward(server, name)?)))
+        found.find_map(|(place, server)| Some((place, own(server, name)?)))
     }
 
     fn by(&self, member: &str) -> Route {
@@ -117,7 +118,7 @@ impl Find<'_> {
         let (Some(params), Some(named)) = (self.params, named) else {
             return self.refuse(&format!("`{}` needs a `{member}`", self.method));
         };
-        match self.owner(&named) {
+        match self.owner(member, &named) {
             Some((server, own)) => self.one(server, &with_member(params, member, &text(&own))),
             None => self.refuse(&format!("there is no `{named}` here")),
         }
@@ -130,7 +131,7 @@ impl Find<'_> {
         };
         for member in ["name", "uri"] {
             let Some(named) = reference.get(member).and_then(Json::as_str) else { continue };
-            return match self.owner(&named) {
+            return match self.owner(member, &named) {
                 Some((server, own)) => {
                     let reference = with_member(reference, member, &text(&own));
                     self.one(server, &with_member(params, "ref", &reference))

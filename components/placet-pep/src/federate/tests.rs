@@ -69,6 +69,8 @@ fn what_names_no_server_is_refused() {
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"CRM__find"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm_find"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm__"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm+find"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"crm__file:///a"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#,
@@ -191,7 +193,9 @@ fn names_of_servers_cannot_be_read_in_two_ways() {
     for name in ["", "Crm", "2a", "a_b", "a__b", "a+b", "a.b", "-a", "ä"] {
         assert!(!is_server_name(name), "{name}");
     }
-    assert_eq!(inward("a", "a__b"), Some("b".to_owned()));
-    assert_eq!(inward("a", "ab__c"), None);
-    assert_eq!(inward("a", "a+x:y"), Some("x:y".to_owned()));
+    assert_eq!(inward_name("a", "a__b"), Some("b".to_owned()));
+    assert_eq!(inward_name("a", "ab__c"), None);
+    assert_eq!(inward_name("a", "a+b"), None);
+    assert_eq!(inward_uri("a", "a+x:y"), Some("x:y".to_owned()));
+    assert_eq!(inward_uri("a", "a__x:y"), None);
 }

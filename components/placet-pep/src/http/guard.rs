@@ -9,7 +9,7 @@ use super::{Head, HttpReply, Incoming, Peer};
 use crate::STATELESS;
 use crate::answer::Forwarded;
 use crate::exchange::{Scene, Step, Who, open, trace_id};
-use crate::federate::inward;
+use crate::federate::{inward_name, inward_uri};
 use crate::identity::Identity;
 use crate::listing;
 use crate::message::{self, Message};
@@ -427,7 +427,9 @@ impl Exchange {
             Kind::Mcp { server, mirror } => {
                 *server = Some(name.to_owned());
                 // The message is rewritten to the server's own names, and what says it again with it.
-                mirror.name = mirror.name.take().map(|named| inward(name, &named).unwrap_or(named));
+                let own =
+                    if mirror.method.as_deref() == Some("resources/read") { inward_uri } else { inward_name };
+                mirror.name = mirror.name.take().map(|named| own(name, &named).unwrap_or(named));
             }
             Kind::Listen { server } => *server = Some(name.to_owned()),
             Kind::End | Kind::Api(_) | Kind::Decide => {}

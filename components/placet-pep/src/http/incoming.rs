@@ -95,7 +95,8 @@ impl Incoming {
                     return Plan::Whole { limit: self.limit };
                 }
                 let reply = self.failed(&format!("the server refused the request with status {status}"));
-                let status = if success { reply.status } else { status };
+                // What is no error of HTTP's, and no answer, is one of the server's.
+                let status = if status >= 400 { status } else { reply.status };
                 Plan::Replace(HttpReply { status, headers: [reply.headers, kept(headers)].concat(), ..reply })
             }
         }

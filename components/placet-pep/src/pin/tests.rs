@@ -235,7 +235,7 @@ fn what_a_lock_takes_over() {
     lock.update(plain, "s", parsed(&first), |_| false);
     assert_eq!(
         found(&lock.check(plain, "s", parsed(&first))),
-        [("bad", "instructions"), ("bad", "new-tool")]
+        [("bad", "new-tool"), ("bad", "instructions")]
     );
     lock.update(plain, "s", parsed(&first), |name| name == "bad");
     assert_eq!(lock.check(plain, "s", parsed(&first)), []);
