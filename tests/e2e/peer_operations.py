@@ -34,7 +34,6 @@ EVERYTHING = [
     call("echo", message="hello"),
     call("echo", message="Größe 🦀 \u2028 \"quoted\" \\ end"),
     call("echo"),
-    call("no-such-tool"),
     call("get-sum", a=2, b=40.5),
     call("get-sum", a="two", b=3),
     call("get-tiny-image"),
@@ -165,6 +164,8 @@ TASK = op(
 FORBIDDEN = {
     "everything": [
         ("get-env", None, call("get-env")),
+        # What is in no catalogue is refused as what was never accepted, whatever the policy says.
+        ("no-such-tool", None, call("no-such-tool")),
         ("echo", {"message": {"prefix": "forbidden"}}, call("echo", message="forbidden words")),
         ("mcp:sampling/createMessage", {"maxTokens": {"min": 1000}}, call("trigger-sampling-request", prompt="much", maxTokens=5000)),
     ],
@@ -184,5 +185,5 @@ FORBIDDEN = {
 def inspected():
     """What the inspector's command line can do, once each: it takes a second for every one."""
     named = {of["name"]: of for of in numbered(EVERYTHING)}
-    chosen = ["tools/list", "prompts/list", "echo", "get-structured-content", "read-document", "prompt-arguments", "no-such-tool"]
+    chosen = ["tools/list", "prompts/list", "echo", "get-structured-content", "read-document", "prompt-arguments"]
     return [named[name] for name in chosen]
