@@ -47,6 +47,9 @@ pub struct Posted {
     pub span: Span,
 }
 
+/// What each server says without being asked.
+pub type Unasked = Vec<(usize, mpsc::Receiver<String>)>;
+
 /// Unasked messages of a program that wait for a reader.
 const QUEUE: usize = 256;
 
@@ -274,7 +277,7 @@ impl Posted {
         if let Some(running) = incoming.running() {
             self.gateway.record_unknown(running.tool(), &self.id);
         }
-        Answer::Reply(incoming.failed(&why))
+        Answer::Reply(incoming.failed(why))
     }
 
     /// One answer from each of several servers, or what stands for it.
@@ -354,7 +357,7 @@ impl Posted {
     }
 
     /// Makes a session known, and hands on what its programs say.
-    pub fn keep(&self, session: &Arc<Session>, unasked: Vec<(usize, mpsc::Receiver<String>)>) {
+    pub fn keep(&self, session: &Arc<Session>, unasked: Unasked) {
         for (place, from) in unasked {
             self.hear(place, from, session);
         }
@@ -364,10 +367,7 @@ impl Posted {
     }
 
     /// A line to each server, and a session over them that goes on where `state` was.
-    pub fn open(
-        &self,
-        state: Option<String>,
-    ) -> Option<(Arc<Session>, Vec<(usize, mpsc::Receiver<String>)>)> {
+    pub fn open(&self, state: Option<String>) -> Option<(Arc<Session>, Unasked)> {
         let (mut links, mut unasked) = (Vec::new(), Vec::new());
         for (place, server) in self.gateway.servers.iter().enumerate() {
             let (to, from) = mpsc::channel(QUEUE);
