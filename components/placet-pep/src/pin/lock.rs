@@ -92,6 +92,7 @@ impl Lock {
         let names = tools.elements().filter_map(|tool| Some(Entry::read(tool, digest)?.name)).collect();
         findings.extend(self.removed(server, &names));
         findings.sort();
+        findings.dedup();
         findings
     }
 
